@@ -1,0 +1,7 @@
+"""`python -m bloodcell`."""
+
+import sys
+
+from bloodcell.command_line import main
+
+sys.exit(main())

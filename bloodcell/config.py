@@ -1,0 +1,131 @@
+"""RunConfig, the frozen settings of one training run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+Optimizer = Literal["adam", "muon"]
+Schedule = Literal["plateau", "one_cycle"]
+Augmentation = Literal["none", "paper", "mild"]
+Precision = Literal["auto", "fp32", "bf16"]
+MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """Everything that decides what a run computes. The paper's values are the defaults."""
+
+    experiment: str
+    """Name of the experiment that these settings come from."""
+    model: str
+    """Key of MODEL_BUILDERS."""
+    image_size_px: int = 256
+    """Side of the square that the model reads when it answers, pixels."""
+    first_image_size_px: int | None = None
+    """Side at the start of training, pixels; grows evenly to `image_size_px`. None: the same size throughout."""
+    field_of_view: float = 1.0
+    """Central share of each side of the image that the model reads, above 0, at most 1."""
+    epochs: int = 40
+    """Passes over the training images."""
+    batch_size: int = 32
+    """Images per optimizer step."""
+    optimizer: Optimizer = "adam"
+    """adam: Adam with L2 weight decay. muon: orthogonalised momentum on convolutions, Adam on the rest."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of Adam."""
+    convolution_learning_rate: float = 0.1
+    """Peak learning rate of Muon's convolutions; a share of each filter's norm. Adam does not use it."""
+    weight_decay: float = 1e-4
+    """L2 weight decay of Adam; Muon keeps the filters' norm fixed instead."""
+    label_smoothing: float = 0.1
+    """Share of the target that is spread evenly over the classes, 0 to 1."""
+    schedule: Schedule = "plateau"
+    """plateau: the rate is halved when the validation loss stops improving. one_cycle: warm-up, then cosine to 0."""
+    plateau_patience: int = 3
+    """Epochs without improvement before the rate is halved."""
+    warm_up_share: float = 0.2
+    """Share of all steps in which a one-cycle schedule rises, 0 to 1."""
+    augmentation: Augmentation = "paper"
+    """How training images are varied; `data/augmentation.py` has the ranges."""
+    exact_batch_norm: bool = False
+    """Validate with batch norm's statistics recomputed on clean training images instead of the running ones."""
+    precision: Precision = "fp32"
+    """auto: the faster of fp32 and bf16 on this device, measured when the run starts."""
+    memory_format: MemoryFormat = "contiguous"
+    """auto: the faster one, measured with the precision."""
+    device: Device = "auto"
+    """auto: a GPU if there is one."""
+    seed: int = 0
+    """Moves initialisation, order and augmentation, not the split."""
+    split_seed: int = 0
+    """Moves the split into training and validation images."""
+    validation_share: float = 0.2
+    """Share of the images that validate, above 0, below 1."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            _check_choice(field.name, getattr(self, field.name), hints[field.name])
+        for name in ("image_size_px", "epochs", "batch_size", "plateau_patience"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("seed", "split_seed", "weight_decay"):
+            _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        for name in ("learning_rate", "convolution_learning_rate"):
+            _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+        for name in ("label_smoothing", "warm_up_share"):
+            _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 or more and below 1")
+        _check("image_size_px", self.image_size_px, 16 <= self.image_size_px <= 1024, "16 to 1024")
+        _check("field_of_view", self.field_of_view, 0 < self.field_of_view <= 1, "above 0 and at most 1")
+        _check("validation_share", self.validation_share, 0 < self.validation_share < 1, "above 0 and below 1")
+        first = self.first_image_size_px
+        _check("first_image_size_px", first, first is None or 16 <= first <= self.image_size_px, "16 to image_size_px")
+
+    def image_size_at(self, epoch: int) -> int:
+        """Return the training image's side in pixels in an epoch (from 0): grows evenly, in steps of 16 pixels.
+
+        The last quarter of the epochs trains at the full size.
+        """
+        if self.first_image_size_px is None:
+            return self.image_size_px
+        progress = min(1.0, epoch / max(1.0, 0.75 * self.epochs))
+        size = self.first_image_size_px + progress * (self.image_size_px - self.first_image_size_px)
+        return min(self.image_size_px, max(self.first_image_size_px, int(size) // 16 * 16))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, one per field."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """Build a config from `to_dict`'s values.
+
+        Raises:
+            ValueError: a key is unknown or missing, or a value is out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := set(values) - known:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def changed(self, **changes: Any) -> "RunConfig":
+        """Return a copy with the given fields changed; None leaves a field as it is."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _check(name: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {value!r}; it must be {expected}")
+
+
+def _check_choice(name: str, value: object, hint: Any) -> None:
+    if get_origin(hint) is Literal:
+        _check(name, value, value in get_args(hint), "one of " + ", ".join(get_args(hint)))
+        return
+    types = get_args(hint) or (hint,)
+    accepted = tuple({*types, int} if float in types else types)
+    is_right = isinstance(value, accepted) and (not isinstance(value, bool) or bool in types)
+    _check(name, value, is_right, " or ".join("empty" if kind is type(None) else kind.__name__ for kind in types))

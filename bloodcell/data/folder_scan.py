@@ -1,0 +1,83 @@
+"""Which labelled image files a dataset folder holds: class folders under the source's names or ours."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, class_index_of_folder
+from bloodcell.data.image_file import IMAGE_SUFFIXES
+from bloodcell.errors import DatasetError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelledFile:
+    """One image file of a dataset."""
+
+    path: Path
+    """Absolute path."""
+    relative_path: str
+    """POSIX path below the dataset's folder."""
+    label: int
+    """Class index, 0 to K − 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderScan:
+    """What a dataset folder holds."""
+
+    folder: Path
+    """The dataset's folder, absolute."""
+    files: tuple[LabelledFile, ...]
+    """All image files in class folders, sorted by relative path."""
+    other_folders: tuple[str, ...]
+    """Names of folders directly below that mean no class; they are not read."""
+
+    def class_counts(self) -> tuple[int, ...]:
+        """Return the number of files per class, (K,)."""
+        counts = [0] * CLASS_COUNT
+        for file in self.files:
+            counts[file.label] += 1
+        return tuple(counts)
+
+
+def image_files_below(folder: Path) -> list[Path]:
+    """Return all image files below a folder, at any depth, sorted by POSIX path; hidden names are skipped."""
+    found: list[Path] = []
+    for where, folder_names, file_names in os.walk(folder):
+        folder_names[:] = [name for name in folder_names if not name.startswith(".")]
+        found += [
+            Path(where) / name
+            for name in file_names
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+        ]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def scan_dataset(folder: Path) -> FolderScan:
+    """Find the class folders of a dataset and the image files in them.
+
+    Raises:
+        DatasetError: the folder is missing, no folder in it means a class, or the class folders hold no image.
+    """
+    folder = folder.expanduser().resolve()
+    if not folder.is_dir():
+        raise DatasetError(f"The data folder {folder} does not exist. Give the folder that holds one folder per class.")
+    files: list[LabelledFile] = []
+    other_folders: list[str] = []
+    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        label = class_index_of_folder(class_folder.name)
+        if label is None:
+            other_folders.append(class_folder.name)
+            continue
+        files += [
+            LabelledFile(path=path, relative_path=path.relative_to(folder).as_posix(), label=label)
+            for path in image_files_below(class_folder)
+        ]
+    if not files:
+        names = ", ".join(cell_class.key for cell_class in CELL_CLASSES)
+        raise DatasetError(f"No labelled image in {folder}. It needs folders named after the classes: {names}.")
+    return FolderScan(
+        folder=folder,
+        files=tuple(sorted(files, key=lambda file: file.relative_path)),
+        other_folders=tuple(other_folders),
+    )

@@ -1,0 +1,135 @@
+"""Weights on a labelled folder: figures, answers and a report that a person can read."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
+from bloodcell.data.folder_scan import LabelledFile, scan_dataset
+from bloodcell.data.image_file import read_image_bytes
+from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.errors import DatasetError
+from bloodcell.measures.metrics import ClassificationFigures, classification_figures
+from bloodcell.paths import write_atomically
+from bloodcell.prediction.classifier import Classifier, ImageSource
+from bloodcell.training.run_result import hardware_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What an evaluation measured."""
+
+    figures: ClassificationFigures
+    """Over the images that could be read."""
+    rows: tuple[LabelledRow, ...]
+    """One per file, in the order of their paths."""
+    unreadable: tuple[tuple[str, str], ...]
+    """Files that could not be read, each with the reason; they are not in the figures."""
+    dataset_fingerprint: str
+    """Hash over the hashes and labels of all readable files, hexadecimal."""
+
+    def summary(self, classifier: Classifier) -> dict[str, Any]:
+        """Return what metrics.json and a weights card hold, plain JSON values."""
+        sure = [row.prediction for row in self.rows if row.prediction.status == "ok"]
+        right_and_sure = sum(
+            row.prediction.predicted == row.label for row in self.rows if row.prediction.status == "ok"
+        )
+        return {
+            **self.figures.to_dict(),
+            "class_keys": list(CLASS_KEYS),
+            "unreadable": len(self.unreadable),
+            "shown_as_sure": len(sure),
+            "right_of_sure": right_and_sure,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "model": classifier.card.name,
+            "model_sha256": classifier.card.tensors_sha256,
+            "hardware": hardware_name(classifier.device.type),
+        }
+
+
+def evaluate(
+    classifier: Classifier, data_folder: Path, *, progress: Callable[[int, int], None] | None = None
+) -> Evaluation:
+    """Answer for every image of a labelled folder and compare.
+
+    Raises:
+        DatasetError: the folder holds no dataset, or none of its images can be read.
+    """
+    files = scan_dataset(data_folder).files
+    hashes: dict[str, str] = {}
+    sources = [ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes)) for file in files]
+    rows: list[LabelledRow] = []
+    for file, answer in zip(files, classifier.answers(sources), strict=True):
+        rows.append(LabelledRow(prediction=answer.row, label=file.label, sha256=hashes.get(file.relative_path, "")))
+        if progress is not None:
+            progress(len(rows), len(files))
+    judged = [row for row in rows if row.prediction.probabilities is not None]
+    if not judged:
+        raise DatasetError(f"None of the {len(rows)} images in {data_folder} can be read: {rows[0].prediction.reason}")
+    labels = np.array([row.label for row in judged], dtype=np.int64)
+    probabilities = np.array([row.prediction.probabilities for row in judged])
+    return Evaluation(
+        figures=classification_figures(labels, probabilities),
+        rows=tuple(rows),
+        unreadable=tuple(
+            (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
+        ),
+        dataset_fingerprint=_fingerprint(judged),
+    )
+
+
+def _read_and_hash(file: LabelledFile, hashes: dict[str, str]) -> bytes:
+    data = read_image_bytes(file.path)
+    hashes[file.relative_path] = hashlib.sha256(data).hexdigest()
+    return data
+
+
+def _fingerprint(rows: Sequence[LabelledRow]) -> str:
+    return hashlib.sha256("\n".join(sorted(f"{row.label} {row.sha256}" for row in rows)).encode()).hexdigest()
+
+
+def write_evaluation(evaluation: Evaluation, classifier: Classifier, folder: Path) -> None:
+    """Write metrics.json, report.txt and predictions_evaluation.csv.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = evaluation.summary(classifier)
+    write_atomically(folder / "metrics.json", (json.dumps(summary, indent=1) + "\n").encode())
+    write_atomically(folder / "report.txt", report_text(evaluation, classifier).encode())
+    write_labelled_table(evaluation.rows, folder / "predictions_evaluation.csv")
+
+
+def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
+    """Return the evaluation as a page of text: figures with n and interval, per class, and the confusion matrix."""
+    figures, card = evaluation.figures, classifier.card
+    low, high = figures.accuracy_interval
+    lines = [
+        f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
+        f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
+        f"95 % interval {low:.2%} to {high:.2%}",
+        f"Macro-F1 {figures.macro_f1:.4f}",
+        "",
+        f"{'class':22}{'n':>6}{'precision':>11}{'recall':>9}{'F1':>9}",
+    ]
+    for cell_class, of_class in zip(CELL_CLASSES, figures.per_class, strict=True):
+        lines.append(
+            f"{cell_class.display_name:22}{of_class.support:6d}{of_class.precision:11.2%}{of_class.recall:9.2%}{of_class.f1:9.4f}"
+        )
+    columns = [cell_class.key[:8] for cell_class in CELL_CLASSES]
+    lines += ["", "Confusion matrix: rows are the truth, columns the answers; counts, and each row's share right", ""]
+    lines.append(" " * 22 + "".join(f"{name:>9}" for name in columns) + f"{'right':>9}")
+    for index, cell_class in enumerate(CELL_CLASSES):
+        counts = "".join(f"{count:9d}" for count in figures.confusion_matrix[index])
+        lines.append(f"{cell_class.display_name:22}{counts}{figures.row_shares[index][index]:9.1%}")
+    if evaluation.unreadable:
+        lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
+        lines += [f"  {name}: {reason}" for name, reason in evaluation.unreadable]
+    return "\n".join(lines) + "\n"

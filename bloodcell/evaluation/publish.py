@@ -1,0 +1,118 @@
+"""A run's best weights as weights under a name: half the size where answers stay the same."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bloodcell.data.image_cache import decode_images
+from bloodcell.data.split import read_split
+from bloodcell.errors import WeightsError
+from bloodcell.evaluation.evaluate import evaluate
+from bloodcell.measures.calibration import probabilities_of
+from bloodcell.models.registry import build_model
+from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights, save_weights
+from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
+from bloodcell.prediction.classifier import Classifier
+from bloodcell.training.run_folder import RunFolder
+from bloodcell.training.validation import predict_logits
+
+LARGEST_CHANGE = 1e-3
+"""Most that a probability may move when tensors are stored in half precision."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+
+
+def publish(
+    folder: RunFolder,
+    name: str,
+    *,
+    to: Path | None = None,
+    data_folder: Path | None = None,
+    test_folder: Path | None = None,
+    source: str = "",
+    licence: str = "not stated",
+) -> WeightsCard:
+    """Write NAME.safetensors and NAME.json from a run's best weights.
+
+    Args:
+        to: folder to write to; None: the user's published weights.
+        data_folder: the run's dataset; None: where it was when the run began.
+        test_folder: labelled images that chose nothing; their figures go into the card.
+        source: where the training images come from, in words.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        WeightsError: the name is not usable or taken by weights that ship, or the run has no weights.
+        DatasetError: the run's images are gone or have changed.
+        RunFolderError: there is no run.
+    """
+    _refuse_name(name, to)
+    _, recorded_folder = folder.read_config()
+    best = load_weights(folder.best)
+    split = read_split(folder.split)
+    images = decode_images(
+        data_folder or recorded_folder,
+        split.validation,
+        image_size_px=best.card.image_size_px,
+        field_of_view=best.card.field_of_view,
+    )
+    tensors = half_precision_where_equal(best, images)
+    card = replace(
+        best.card,
+        name=name,
+        licence=licence,
+        training_data={**best.card.training_data, "source": source},
+        metrics={"validation": best.card.metrics["validation"], **_stored_precision(tensors)},
+    )
+    target = to or published_weights()
+    card = save_weights(target, card, tensors)
+    if test_folder is not None:
+        classifier = Classifier.load(target / f"{name}.safetensors")
+        test = evaluate(classifier, test_folder).summary(classifier)
+        card = save_weights(target, replace(card, metrics={**card.metrics, "test": test}), tensors)
+    return card
+
+
+def _refuse_name(name: str, to: Path | None) -> None:
+    if not _NAME.fullmatch(name):
+        raise WeightsError(f"'{name}' cannot be a name of weights. Use small letters, digits and underscores.")
+    ships = to is not None and to.resolve() == SHIPPED_WEIGHTS
+    if not ships and (SHIPPED_WEIGHTS / f"{name}.safetensors").exists():
+        raise WeightsError(f"'{name}' is the name of weights that ship with the program. Choose another name.")
+
+
+def _stored_precision(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {"stored_as": str(next(iter(tensors.values())).dtype).removeprefix("torch.")}
+
+
+def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[str, Tensor]:
+    """Return the tensors in float16 if every answer on the images stays the same, else in float32.
+
+    The same means: the same class, and no probability moves by more than `LARGEST_CHANGE`.
+
+    Args:
+        images: (N, 3, S, S) uint8, prepared for the model.
+    """
+    full = weights.model.state_dict()
+    half = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in full.items()}
+    if not all(torch.isfinite(tensor).all() for tensor in half.values()):
+        return full
+    rounded = build_model(weights.card.model).eval()
+    rounded.load_state_dict(
+        {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in half.items()}
+    )
+    before, after = (
+        probabilities_of(
+            predict_logits(model, images, memory_format=torch.contiguous_format).numpy(), weights.card.temperature
+        )
+        for model in (weights.model, rounded)
+    )
+    is_equal = (before.argmax(1) == after.argmax(1)).all() and np.abs(before - after).max() <= LARGEST_CHANGE
+    return half if is_equal else full

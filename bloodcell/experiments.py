@@ -1,0 +1,101 @@
+"""The experiments: functions that each return one complete RunConfig. An ablation is one `replace`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bloodcell.config import RunConfig
+from bloodcell.errors import UnknownName
+
+
+def paper_unet_encoder() -> RunConfig:
+    """The paper's main model and recipe."""
+    return RunConfig(experiment="paper_unet_encoder", model="unet_encoder", epochs=60)
+
+
+def paper_simple_cnn() -> RunConfig:
+    """The paper's baseline 1."""
+    return RunConfig(experiment="paper_simple_cnn", model="simple_cnn", epochs=40)
+
+
+def paper_deep_cnn() -> RunConfig:
+    """The paper's baseline 2."""
+    return RunConfig(experiment="paper_deep_cnn", model="deep_cnn", epochs=40)
+
+
+def paper_ablation_base() -> RunConfig:
+    """The main model with the 40 epochs that the paper gives its ablations; what they are compared with."""
+    return replace(paper_unet_encoder(), experiment="paper_ablation_base", epochs=40)
+
+
+def paper_no_batch_norm() -> RunConfig:
+    """The paper's first ablation: no batch norm anywhere."""
+    return replace(paper_ablation_base(), experiment="paper_no_batch_norm", model="unet_encoder_no_batch_norm")
+
+
+def paper_shallow_encoder() -> RunConfig:
+    """The paper's second ablation: stages 1 to 3 alone."""
+    return replace(paper_ablation_base(), experiment="paper_shallow_encoder", model="unet_encoder_shallow")
+
+
+def paper_no_dropout() -> RunConfig:
+    """The paper's third ablation: dropout 0."""
+    return replace(paper_ablation_base(), experiment="paper_no_dropout", model="unet_encoder_no_dropout")
+
+
+def fast_unet_encoder() -> RunConfig:
+    """The main model to a good accuracy in few epochs: ours, not the paper's. EXPERIMENTS.md has the reasons."""
+    return RunConfig(
+        experiment="fast_unet_encoder",
+        model="unet_encoder",
+        image_size_px=128,
+        first_image_size_px=64,
+        field_of_view=0.75,
+        epochs=18,
+        optimizer="muon",
+        learning_rate=4e-3,
+        weight_decay=0.0,
+        schedule="one_cycle",
+        augmentation="mild",
+        exact_batch_norm=True,
+        precision="auto",
+        memory_format="auto",
+    )
+
+
+def fast_simple_cnn() -> RunConfig:
+    """Baseline 1 under the fast recipe."""
+    return replace(fast_unet_encoder(), experiment="fast_simple_cnn", model="simple_cnn")
+
+
+def fast_deep_cnn() -> RunConfig:
+    """Baseline 2 under the fast recipe."""
+    return replace(fast_unet_encoder(), experiment="fast_deep_cnn", model="deep_cnn")
+
+
+EXPERIMENTS: dict[str, Callable[[], RunConfig]] = {
+    function.__name__: function
+    for function in (
+        paper_simple_cnn,
+        paper_deep_cnn,
+        paper_unet_encoder,
+        paper_ablation_base,
+        paper_no_batch_norm,
+        paper_shallow_encoder,
+        paper_no_dropout,
+        fast_unet_encoder,
+        fast_simple_cnn,
+        fast_deep_cnn,
+    )
+}
+"""Name → function."""
+
+
+def experiment_config(name: str) -> RunConfig:
+    """Return the config of a named experiment.
+
+    Raises:
+        UnknownName: no experiment has this name.
+    """
+    if name not in EXPERIMENTS:
+        raise UnknownName(f"There is no experiment named '{name}'. Experiments: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]()

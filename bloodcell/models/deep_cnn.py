@@ -1,0 +1,32 @@
+"""The deep CNN, baseline 2 of the paper: four convolution blocks, at most 256 channels, two fully connected layers.
+
+Source: the paper, Table 2. Where it is silent: 32, 64, 128 and 256 channels, no convolution bias where batch norm
+follows, a global average before the fully connected part, which is 256 → 128 → K with dropout 0.5 between.
+"""
+
+from torch import Tensor, nn
+
+from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.models.simple_cnn import ConvolutionBlock
+
+
+class DeepCNN(CellClassifier):
+    """(N, 3, H, W) → logits (N, K), for any H and W of at least 16 pixels."""
+
+    def __init__(self, class_count: int, *, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            ConvolutionBlock(3, 32), ConvolutionBlock(32, 64), ConvolutionBlock(64, 128), ConvolutionBlock(128, 256)
+        )
+        self.pooling = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Sequential(
+            nn.Linear(256, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, class_count)
+        )
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, 256, H/16, W/16)."""
+        return self.blocks(images)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """(N, 256, h, w) → logits (N, K): global average, two linear layers with dropout between."""
+        return self.classifier(self.pooling(features).flatten(1))

@@ -1,0 +1,202 @@
+"""Weights on disk: NAME.safetensors holds the tensors, NAME.json says what they are. Nothing unpickles code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from bloodcell.cell_classes import CLASS_KEYS
+from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD
+from bloodcell.errors import WeightsError
+from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.paths import SHIPPED_WEIGHTS, published_weights, write_atomically
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightsCard:
+    """What a file of weights is: the content of NAME.json."""
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    """Name under which the weights are published."""
+    model: str
+    """Key of MODEL_BUILDERS."""
+    class_keys: tuple[str, ...] = CLASS_KEYS
+    """Order of the logits."""
+    image_size_px: int
+    field_of_view: float
+    """Central share of each side of an image that the model reads."""
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    """Per channel, of pixel values from 0 to 1."""
+    temperature: float = 1.0
+    """Logits are divided by it before the softmax; fitted on validation images."""
+    review_threshold: float = 0.0
+    """Confidence below which an answer asks for a second look, 0 to 1."""
+    recipe: dict[str, Any]
+    """The run's complete configuration."""
+    training_data: dict[str, Any]
+    """Fingerprint, numbers of images, source and licence of the images."""
+    metrics: dict[str, Any]
+    """Figures with their n and interval, per set of images."""
+    hardware: str
+    """What the weights were trained on."""
+    code_version: str
+    licence: str
+    tensors_sha256: str = ""
+    """Hash of the .safetensors file, hexadecimal."""
+
+    def to_json(self) -> bytes:
+        """Return the file's content."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "WeightsCard":
+        """Read a card.
+
+        Raises:
+            ValueError: no JSON object, an unknown or missing key, or a value that this version cannot use.
+        """
+        values = json.loads(data)
+        if not isinstance(values, Mapping):
+            raise ValueError("it is not a JSON object")
+        if unknown := set(values) - {field.name for field in fields(cls)}:
+            raise ValueError(f"unknown entries: {', '.join(sorted(unknown))}")
+        try:
+            entries: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+            }
+            card = cls(**entries)
+        except TypeError as error:
+            raise ValueError(str(error).replace("WeightsCard.__init__() ", "")) from error
+        card.check()
+        return card
+
+    def check(self) -> None:
+        """Refuse what this version cannot answer with.
+
+        Raises:
+            ValueError: says which entry is wrong.
+        """
+        numbers = (
+            self.image_size_px,
+            self.field_of_view,
+            self.temperature,
+            self.review_threshold,
+            *self.mean,
+            *self.std,
+        )
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"its format version is {self.format_version}, this program reads {FORMAT_VERSION}")
+        if self.model not in MODEL_BUILDERS:
+            raise ValueError(f"it is made for the unknown model '{self.model}'")
+        if self.class_keys != CLASS_KEYS:
+            raise ValueError("its classes are not the eight classes of this program in their order")
+        if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            raise ValueError("a number is missing in it")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError("mean and std need one number for each of the three channels")
+        if not (16 <= self.image_size_px <= 1024 and 0 < self.field_of_view <= 1 and self.temperature > 0):
+            raise ValueError("image size, field of view or temperature is out of range")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadedWeights:
+    """A model ready to answer, and what it is."""
+
+    card: WeightsCard
+    model: CellClassifier
+    """On the CPU, float32, in evaluation mode."""
+
+
+def save_weights(folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor]) -> WeightsCard:
+    """Write NAME.safetensors, then NAME.json with its hash; return the card as written."""
+    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
+    written = replace(card, tensors_sha256=hashlib.sha256(data).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{card.name}.safetensors", data)
+    write_atomically(folder / f"{card.name}.json", written.to_json())
+    return written
+
+
+def load_weights(name_or_path: str | Path) -> LoadedWeights:
+    """Load weights by name (those that ship first, then published ones) or from a .safetensors file.
+
+    Raises:
+        WeightsError: nothing has this name, a file of the pair is missing, damaged, or made for another model.
+    """
+    tensors_path = find_weights(name_or_path)
+    card_path = tensors_path.with_suffix(".json")
+    card = read_card(card_path)
+    try:
+        data = tensors_path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"The weights {tensors_path} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(data).hexdigest() != card.tensors_sha256:
+        raise WeightsError(
+            f"{tensors_path.name} is damaged or does not belong to {card_path.name}. Copy both files again."
+        )
+    model = build_model(card.model)
+    try:
+        model.load_state_dict(
+            {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in load(data).items()}
+        )
+    except (SafetensorError, RuntimeError) as error:
+        raise WeightsError(f"{tensors_path.name} does not hold the tensors of the model '{card.model}'.") from error
+    if not all(torch.isfinite(tensor).all() for tensor in model.state_dict().values()):
+        raise WeightsError(f"{tensors_path.name} holds numbers that are not finite; it cannot answer.")
+    return LoadedWeights(card=card, model=model.eval())
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """Return the .safetensors file of a name or path.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    as_path = Path(name_or_path).expanduser()
+    if as_path.suffix or len(as_path.parts) > 1:
+        if as_path.suffix != ".safetensors":
+            raise WeightsError(
+                f"{as_path.name} is not a .safetensors file. Other formats can run foreign code when they are opened."
+            )
+        if not as_path.is_file():
+            raise WeightsError(f"The weights {as_path} do not exist.")
+        return as_path
+    for folder in (SHIPPED_WEIGHTS, published_weights()):
+        if (path := folder / f"{name_or_path}.safetensors").is_file():
+            return path
+    names = ", ".join(weights_names()) or "none yet"
+    raise WeightsError(f"There are no weights named '{name_or_path}'. Weights: {names}.")
+
+
+def read_card(path: Path) -> WeightsCard:
+    """Read a card from its file.
+
+    Raises:
+        WeightsError: the file is missing or is no card.
+    """
+    try:
+        return WeightsCard.from_json(path.read_bytes())
+    except OSError as error:
+        raise WeightsError(f"{path.name} is missing beside the weights: both files belong together.") from error
+    except ValueError as error:
+        raise WeightsError(f"{path.name} does not describe weights: {error}.") from error
+
+
+def weights_names() -> list[str]:
+    """Return the names of all weights, those that ship first; a published name that a shipped one has is left out."""
+    names: list[str] = []
+    for folder in (SHIPPED_WEIGHTS, published_weights()):
+        names += sorted(path.stem for path in folder.glob("*.safetensors") if path.stem not in names)
+    return names

@@ -1,0 +1,49 @@
+"""Overlays as PNG files, beside a CSV of answers."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from bloodcell.data.prediction_table import clean_file_name
+from bloodcell.models.weights_file import WeightsCard
+from bloodcell.paths import write_atomically
+from bloodcell.prediction.classifier import Answer
+from bloodcell.prediction.overlay import overlay
+
+STRENGTH = 0.6
+
+
+class HeatMapFolder:
+    """A folder that gets one overlay of the predicted class per answered image."""
+
+    def __init__(self, folder: Path, card: WeightsCard) -> None:
+        self.folder = folder
+        self.card = card
+        self._names: set[str] = set()
+
+    def write(self, answer: Answer) -> Path:
+        """Write `FILE.png` below the folder, where FILE is the image's cleaned name; equal names get a number.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        assert answer.image is not None
+        assert answer.heat_maps is not None
+        assert answer.row.predicted is not None
+        heat_map = answer.heat_maps[answer.row.predicted]
+        picture = overlay(answer.image, heat_map, field_of_view=self.card.field_of_view, strength=STRENGTH)
+        path = self.folder / self._free_name(clean_file_name(answer.row.file))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, format="PNG")
+        write_atomically(path, stream.getvalue())
+        return path
+
+    def _free_name(self, name: str) -> str:
+        number, free = 1, f"{name}.png"
+        while free.casefold() in self._names:
+            number += 1
+            free = f"{name}.{number}.png"
+        self._names.add(free.casefold())
+        return free

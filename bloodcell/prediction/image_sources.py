@@ -1,0 +1,82 @@
+"""What a user points at, as a list of images: a file, a folder at any depth, or a ZIP."""
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from bloodcell.data.folder_scan import image_files_below
+from bloodcell.data.image_file import IMAGE_SUFFIXES, MAXIMUM_BYTES, read_image_bytes
+from bloodcell.errors import DatasetError, UnreadableImage
+from bloodcell.prediction.classifier import ImageSource
+
+
+@contextlib.contextmanager
+def open_sources(paths: Sequence[Path]) -> Iterator[list[ImageSource]]:
+    """List the images of files, folders and ZIPs, in that order; a folder's and a ZIP's are sorted by path.
+
+    Files in a folder or ZIP whose name has no image suffix, and hidden ones, are passed over. A ZIP stays open until
+    the context ends.
+
+    Raises:
+        DatasetError: a path does not exist, holds no image, or is a damaged ZIP.
+    """
+    with contextlib.ExitStack() as stack:
+        sources: list[ImageSource] = []
+        for path in (path.expanduser() for path in paths):
+            if path.is_dir():
+                found = [_file_source(file, file.relative_to(path).as_posix()) for file in image_files_below(path)]
+            elif not path.exists():
+                raise DatasetError(f"{path} does not exist. Give an image, a folder or a ZIP.")
+            elif path.suffix.lower() == ".zip":
+                found = _zip_sources(_open_zip(path, stack))
+            else:
+                found = [_file_source(path, path.name)]
+            if not found:
+                raise DatasetError(f"There is no image in {path}. Accepted: {', '.join(IMAGE_SUFFIXES)}.")
+            sources += found
+        yield sources
+
+
+def _file_source(path: Path, name: str) -> ImageSource:
+    return ImageSource(name=name, read=partial(read_image_bytes, path))
+
+
+def _open_zip(path: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:
+    try:
+        return stack.enter_context(zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DatasetError(f"{path.name} is damaged or not a ZIP. Make it again from the folder of images.") from error
+
+
+def _zip_sources(archive: zipfile.ZipFile) -> list[ImageSource]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_image_name(entry.filename)]
+    return [
+        ImageSource(name=entry.filename, read=partial(_read_entry, archive, entry))
+        for entry in sorted(entries, key=lambda entry: entry.filename)
+    ]
+
+
+def _is_image_name(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return an entry's bytes, never more than the limit, whatever size it declares."""
+    too_large = UnreadableImage(f"The file is larger than {MAXIMUM_BYTES // 1_000_000} MB. Crop or shrink the image.")
+    if entry.file_size > MAXIMUM_BYTES:
+        raise too_large
+    try:
+        with archive.open(entry) as stream:
+            data = stream.read(MAXIMUM_BYTES + 1)
+    except RuntimeError as error:
+        raise UnreadableImage("The file is locked with a password. Unpack the ZIP first.") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        raise UnreadableImage("The file is damaged inside the ZIP. Make the ZIP again.") from error
+    if len(data) > MAXIMUM_BYTES:
+        raise too_large
+    return data

@@ -1,0 +1,89 @@
+"""What a run leaves behind: its best weights with their card, and its answers on the validation images."""
+
+import platform
+
+import torch
+from torch import Tensor
+
+from bloodcell import __version__
+from bloodcell.config import RunConfig
+from bloodcell.data.prediction_table import LabelledRow, PredictionRow, write_labelled_table
+from bloodcell.measures.calibration import fit_temperature, probabilities_of, review_threshold
+from bloodcell.measures.metrics import classification_figures
+from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.models.weights_file import WeightsCard, save_weights
+from bloodcell.training.checkpoint import LoopState
+from bloodcell.training.run_data import RunData
+from bloodcell.training.run_folder import RunFolder
+
+REVIEW_SHARE = 0.05
+"""Share of the validation images whose confidence lies below the review threshold."""
+
+
+def write_best(
+    folder: RunFolder, config: RunConfig, data: RunData, state: LoopState, model: CellClassifier, logits: Tensor
+) -> None:
+    """Write best.safetensors, best.json and predictions_validation.csv of the best epoch so far.
+
+    Args:
+        logits: (M, K) of the validation images, in their order.
+    """
+    labels = data.validation_labels.numpy()
+    temperature = fit_temperature(logits.numpy(), labels)
+    probabilities = probabilities_of(logits.numpy(), temperature)
+    figures = classification_figures(labels, probabilities).to_dict()
+    card = WeightsCard(
+        name=folder.best.stem,
+        model=config.model,
+        image_size_px=config.image_size_px,
+        field_of_view=config.field_of_view,
+        temperature=temperature,
+        review_threshold=review_threshold(probabilities, REVIEW_SHARE),
+        recipe={**config.to_dict(), "best_epoch": state.best_epoch, "epochs_done": state.epoch},
+        training_data={
+            "fingerprint": data.fingerprint,
+            "training_images": len(data.split.training),
+            "validation_images": len(data.split.validation),
+        },
+        metrics={"validation": {**figures, "note": "These images also chose the epoch: the figures are optimistic."}},
+        hardware=hardware_name(config.device),
+        code_version=__version__,
+        licence="not stated",
+    )
+    card = save_weights(folder.path, card, model.state_dict())
+    rows = [
+        LabelledRow(
+            prediction=judged_row(entry.file, tuple(row), card=card),
+            label=entry.label,
+            sha256=entry.sha256,
+        )
+        for entry, row in zip(data.split.validation, probabilities.tolist(), strict=True)
+    ]
+    write_labelled_table(rows, folder.predictions)
+
+
+def judged_row(file: str, probabilities: tuple[float, ...], *, card: WeightsCard) -> PredictionRow:
+    """Return what is said about an image that was read: sure, or worth a second look.
+
+    Args:
+        probabilities: (K,), calibrated.
+    """
+    confidence = max(probabilities)
+    is_sure = confidence >= card.review_threshold
+    return PredictionRow(
+        file=file,
+        status="ok" if is_sure else "review",
+        reason="" if is_sure else f"confidence below {card.review_threshold:.2f}",
+        predicted=probabilities.index(confidence),
+        confidence=confidence,
+        probabilities=probabilities,
+        model=card.name,
+        model_sha256=card.tensors_sha256,
+    )
+
+
+def hardware_name(device: str) -> str:
+    """Return what computes, in words: the GPU's name, or the processor and its cores."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
