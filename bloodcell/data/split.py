@@ -110,4 +110,6 @@ def read_split(path: Path) -> Split:
         raise RunFolderError(
             f"The split {path} cannot be read ({error}). Start the run again in a new folder."
         ) from error
+    if not parts["training"] or not parts["validation"]:
+        raise RunFolderError(f"The split {path} is empty. Start the run again in a new folder.")
     return Split(training=tuple(parts["training"]), validation=tuple(parts["validation"]))

@@ -1,0 +1,40 @@
+"""Classify: drop images of blood cells; get class, confidence, heat map, what needs a second look, and a CSV."""
+
+import streamlit as st
+
+from bloodcell.cell_classes import CELL_CLASSES
+from webui.cell_detail import show_cell
+from webui.cell_inputs import show_inputs, show_notice
+from webui.cell_table import choose_cell, show_summary
+from webui.cells import read_waiting, session_cells
+from webui.frame import require_frame
+from webui.model import model_words, ready_classifier
+
+require_frame()
+
+classifier = ready_classifier()
+show_inputs(disabled=classifier is None)
+if classifier is not None:
+    st.caption(model_words(classifier.card))
+    read_waiting(classifier)
+show_notice()
+
+cells = session_cells()
+if not cells:
+    names = ", ".join(cell_class.display_name.lower() for cell_class in CELL_CLASSES)
+    st.markdown(
+        "For each cell you get its class, the confidence, a heat map of what the answer rests on, and a line in a CSV."
+    )
+    st.caption(f"Eight classes: {names}.")
+    st.stop()
+
+show_summary(cells)
+if len(cells) == 1:
+    show_cell(cells[0], wide=True)
+else:
+    list_side, detail_side = st.columns([6, 5], gap="large")
+    with list_side:
+        chosen = choose_cell(cells)
+    if chosen is not None:
+        with detail_side:
+            show_cell(chosen)

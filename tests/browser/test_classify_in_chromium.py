@@ -1,0 +1,220 @@
+"""The Classify page as a person meets it: the real server, real images, Chromium."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+UPLOADER = "stFileUploaderDropzoneInput"
+HOSTILE_NAME = "<img src=x onerror=alert(1)> :smile: **bold** `code` =1+1.jpg"
+ANSWER_TIMEOUT_MS = 120_000
+
+
+@contextlib.contextmanager
+def _running_server(log: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "BLOODCELL_DATA"}
+    with log.open("wb") as stream:
+        server = subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for_health(url, server, log)
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+def _wait_for_health(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert server.poll() is None, f"the app did not start:\n{log.read_text()}"
+        with contextlib.suppress(OSError):
+            if urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).read() == b"ok":
+                return
+        time.sleep(0.2)
+    pytest.fail(f"no answer from the app:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the real app."""
+    with _running_server(tmp_path_factory.mktemp("server") / "log") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium; skipped where it is absent, failed where it is required."""
+    if not CHROMIUM.exists():
+        if os.environ.get("BLOODCELL_REQUIRE_BROWSER_TESTS") == "1":
+            pytest.fail(f"Browser tests are required and {CHROMIUM} is not there.")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, server: str) -> Iterator[Page]:
+    """The open app on a wide screen; at the end, no request may have left for another host."""
+    with _open_page(chromium, server, width=1360) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def _open_page(chromium: Browser, url: str, *, width: int, address: str = "/") -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": width, "height": 1200}, reduced_motion="reduce", locale="en-US")
+    page = context.new_page()
+    page.set_default_timeout(ANSWER_TIMEOUT_MS)
+    expect.set_options(timeout=ANSWER_TIMEOUT_MS)
+    addresses: list[str] = []
+    dialogs: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.on("websocket", lambda socket: addresses.append(socket.url))
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(url + address)
+    page.wait_for_selector(IDLE)
+    expect(page.get_by_test_id(UPLOADER)).to_be_attached()
+    yield page
+    own = re.compile(rf"({re.escape(url)}|{re.escape(url.replace('http', 'ws', 1))})/|data:|blob:")
+    assert addresses
+    assert [address for address in addresses if not own.match(address)] == []
+    assert dialogs == []
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def files(real_data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Real cells of four classes, a broken file, and one with a hostile name."""
+    folder = tmp_path_factory.mktemp("files")
+    cells = [
+        sorted((real_data_folder / "pbc3200" / name).glob("*.jpg"))[0] for name in ("eosinophil", "ig", "platelet")
+    ]
+    broken = folder / "broken.jpg"
+    broken.write_bytes(cells[0].read_bytes()[:2000])
+    hostile = folder / HOSTILE_NAME
+    shutil.copyfile(sorted((real_data_folder / "pbc3200" / "lymphocyte").glob("*.jpg"))[0], hostile)
+    return [*cells, broken, hostile]
+
+
+def _upload(page: Page, files: list[Path]) -> None:
+    page.get_by_test_id(UPLOADER).set_input_files(files)
+    expect(page.get_by_role("button", name="Download CSV")).to_be_visible()
+    page.wait_for_selector(IDLE)
+
+
+def _metrics(page: Page) -> list[str]:
+    return page.get_by_test_id("stMetricValue").all_inner_texts()
+
+
+def test_real_files_get_class_confidence_and_heat_map(page: Page, files: list[Path]) -> None:
+    _upload(page, files[:1])
+    heading = page.get_by_role("heading", level=3)
+    expect(heading).to_contain_text(re.compile(r"\w+ · (> )?\d+\.\d %"))
+    picture, heat_map = page.get_by_test_id("stImage").locator("img").all()
+    answer = heading.inner_text().split(" · ")[0].lower()
+    assert heat_map.get_attribute("alt") == f"The cell image under a heat map that explains {answer}"
+    assert heat_map.evaluate("image => image.naturalWidth") == picture.evaluate("image => image.naturalWidth") > 0
+    expect(page.locator(".js-plotly-plot .bars .point")).to_have_count(3)
+
+
+def test_a_broken_file_is_listed_and_the_others_are_answered(page: Page, files: list[Path]) -> None:
+    _upload(page, files)
+    assert _metrics(page)[0] == "4"
+    assert _metrics(page)[2] == "1"
+    reasons = page.get_by_test_id("stExpander").filter(has_text="1 file could not be read")
+    expect(reasons).to_contain_text("broken.jpg")
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_the_csv_is_the_command_lines(page: Page, files: list[Path], tmp_path: Path) -> None:
+    _upload(page, files)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    from_page = Path(download.value.path()).read_bytes()
+    target = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "bloodcell", "classify", *map(str, files), "--csv", str(target), "--device", "cpu"]
+    finished = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+    assert finished.returncode == 1, finished.stderr
+    assert len(from_page.splitlines()) == 1 + len(files)
+    assert from_page == target.read_bytes()
+
+
+def test_a_hostile_name_is_shown_as_plain_text(page: Page, files: list[Path]) -> None:
+    _upload(page, files[-1:])
+    expect(page.get_by_text(HOSTILE_NAME.replace("`", "'"), exact=True)).to_be_visible()
+    assert page.locator('img[src="x"]').count() == 0
+
+
+def test_files_added_later_join_the_first_ones_and_can_all_be_removed(page: Page, files: list[Path]) -> None:
+    _upload(page, files[:1])
+    page.get_by_test_id(UPLOADER).set_input_files(files[:2])
+    expect(page.get_by_text("Cell 1 of 3.")).to_be_visible()
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_role("button", name="Download CSV")).to_have_count(0)
+
+
+def test_next_shows_another_cell(page: Page, files: list[Path]) -> None:
+    _upload(page, files[:3])
+    before = page.get_by_role("heading", level=3).inner_text()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Cell 2 of 3.")).to_be_visible()
+    expect(page.get_by_role("heading", level=3)).not_to_have_text(before)
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(chromium: Browser, server: str, files: list[Path]) -> None:
+    with _open_page(chromium, server, width=390) as page:
+        _upload(page, files)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth <= main.clientWidth")
+
+
+def test_examples_are_drawings_where_no_dataset_is_set(page: Page) -> None:
+    page.get_by_role("button", name="Try example cells").click()
+    expect(page.get_by_text("a drawing, not a cell")).to_be_visible()
+
+
+def test_the_very_first_visit_may_go_to_the_pages_own_address(chromium: Browser, tmp_path: Path) -> None:
+    with (
+        _running_server(tmp_path / "log") as fresh,
+        _open_page(chromium, fresh, width=1360, address="/classify") as first,
+    ):
+        expect(first.get_by_text("Research use only, not for diagnosis")).to_have_count(1)
+        first.goto(f"{fresh}/classify")
+        first.wait_for_selector(IDLE)
+        expect(first.get_by_text("Research use only, not for diagnosis")).to_have_count(1)
+        assert first.get_by_role("dialog").count() == 0

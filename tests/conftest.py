@@ -1,0 +1,66 @@
+"""Fixtures: drawn cells for tests that run anywhere, real cells where they lie beside the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bloodcell.config import RunConfig
+from bloodcell.data.synthetic import write_synthetic_dataset
+from bloodcell.training.run_folder import RunFolder
+from bloodcell.training.train_run import train_run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data_folder() -> Path:
+    """The folder that holds pbc3200 and pbc_test; skipped where it is absent, failed where it is required."""
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    if os.environ.get("BLOODCELL_REQUIRE_REAL_IMAGES") == "1":
+        pytest.fail(f"The real images are required and {SHARED_DATA} is not there.")
+    pytest.skip("The real images (shared/data beside the repository) are not on this machine.")
+
+
+@pytest.fixture(scope="session")
+def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 drawn cells, 10 per class, 64 px."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_synthetic_dataset(folder, per_class=10, size_px=64, seed=0)
+    return folder
+
+
+def quick_config(**changes: object) -> RunConfig:
+    """A config that trains in a second on drawn cells."""
+    values = {
+        "experiment": "quick",
+        "model": "simple_cnn",
+        "image_size_px": 32,
+        "epochs": 2,
+        "batch_size": 16,
+        "device": "cpu",
+        **changes,
+    }
+    return RunConfig.from_dict(values)
+
+
+def train_quietly(config: RunConfig | None, data_folder: Path | None, run_dir: Path) -> RunFolder:
+    """Train or resume to the end without drawing anything."""
+    folder = RunFolder(run_dir)
+    assert train_run(
+        config,
+        data_folder,
+        folder,
+        report=lambda status: None,
+        progress=lambda what, done, total: None,
+        should_stop=lambda: False,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(drawn_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run of the simple CNN on the drawn cells. Read it, never write to it."""
+    return train_quietly(quick_config(epochs=6), drawn_dataset, tmp_path_factory.mktemp("runs") / "finished")

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from torch import Tensor
+
+from bloodcell.config import Augmentation
+from bloodcell.data.augmentation import AUGMENTATIONS, BatchAugmenter
+from bloodcell.data.batches import TrainingBatches, whole_image_size_px
+from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, model_input, prepare_image
+from bloodcell.data.synthetic import draw_cell
+from tests.conftest import quick_config
+
+
+def cells(count: int, size_px: int = 64) -> Tensor:
+    drawn = [torch.from_numpy(draw_cell(index % 8, seed=index, size_px=size_px).copy()) for index in range(count)]
+    return torch.stack(drawn).permute(0, 3, 1, 2)
+
+
+def to_pixels(normalised: Tensor) -> Tensor:
+    return normalised * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+
+
+def test_without_augmentation_an_image_of_the_right_size_passes_unchanged() -> None:
+    images = cells(4)
+    augmenter = BatchAugmenter("none", image_size_px=64, field_of_view=1.0)
+    torch.testing.assert_close(augmenter(images), model_input(images), atol=1e-4, rtol=0)
+
+
+def test_the_field_of_view_is_what_answering_cuts_out() -> None:
+    image = draw_cell(2, seed=0, size_px=128)
+    whole = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+    seen = to_pixels(BatchAugmenter("none", image_size_px=64, field_of_view=0.5)(whole))[0]
+    answered = torch.from_numpy(prepare_image(image, image_size_px=64, field_of_view=0.5).copy()).permute(2, 0, 1) / 255
+    torch.testing.assert_close(seen, answered, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name, ranges in AUGMENTATIONS.items() if ranges is not None])
+def test_every_image_of_a_batch_is_varied_on_its_own(name: Augmentation) -> None:
+    torch.manual_seed(0)
+    images = cells(1).repeat(8, 1, 1, 1)
+    varied = BatchAugmenter(name, image_size_px=64, field_of_view=1.0)(images)
+    distances = torch.cdist(varied.flatten(1), varied.flatten(1))
+    assert (distances + torch.eye(8) * 1e9).min() > 1
+
+
+@pytest.mark.parametrize("name", list(AUGMENTATIONS))
+def test_pixels_stay_in_range_and_the_shape_is_the_models(name: Augmentation) -> None:
+    torch.manual_seed(0)
+    pixels = to_pixels(BatchAugmenter(name, image_size_px=48, field_of_view=0.75)(cells(16)))
+    assert pixels.shape == (16, 3, 48, 48)
+    assert pixels.dtype == torch.float32
+    assert pixels.min() > -1e-3
+    assert pixels.max() < 1 + 1e-3
+
+
+def test_the_same_random_state_gives_the_same_variation() -> None:
+    augmenter = BatchAugmenter("paper", image_size_px=64, field_of_view=1.0)
+    torch.manual_seed(5)
+    first = augmenter(cells(3))
+    torch.manual_seed(5)
+    assert torch.equal(augmenter(cells(3)), first)
+
+
+def test_half_of_the_images_are_mirrored() -> None:
+    torch.manual_seed(0)
+    augmenter = BatchAugmenter("paper", image_size_px=16, field_of_view=1.0)
+    left_dark = torch.full((400, 3, 16, 16), 200, dtype=torch.uint8)
+    # An L of dark pixels has a handedness that no rotation changes.
+    left_dark[:, :, 2:14, 2:6] = 20
+    left_dark[:, :, 10:14, 2:12] = 20
+    dark = (to_pixels(augmenter(left_dark)).mean(1) < 0.4).float()
+    upright = (dark[0] > 0).float()
+    assert upright.sum() > 0
+    rows = torch.arange(16.0)
+    centred_y = rows.view(1, 16, 1) - (dark * rows.view(1, 16, 1)).sum((1, 2), keepdim=True) / dark.sum(
+        (1, 2), keepdim=True
+    )
+    centred_x = rows.view(1, 1, 16) - (dark * rows.view(1, 1, 16)).sum((1, 2), keepdim=True) / dark.sum(
+        (1, 2), keepdim=True
+    )
+    # Third-order moment that changes its sign under mirroring and not under rotation.
+    xx, yy, xy = ((dark * product).sum((1, 2)) for product in (centred_x**2, centred_y**2, centred_x * centred_y))
+    skew_x = (dark * centred_x * (centred_x**2 + centred_y**2)).sum((1, 2))
+    skew_y = (dark * centred_y * (centred_x**2 + centred_y**2)).sum((1, 2))
+    handedness = (xx - yy) * skew_x * skew_y - xy * (skew_x**2 - skew_y**2)
+    share = (handedness > 0).float().mean().item()
+    assert 0.4 < share < 0.6
+
+
+def test_an_epoch_yields_every_image_once() -> None:
+    config = quick_config(augmentation="none")
+    images = cells(20, size_px=64)[:, :, :32, :32].contiguous()
+    labels = torch.arange(20)
+    batches = TrainingBatches(images, labels, config, torch.device("cpu"))
+    seen = torch.cat([part for _, part in batches.epoch(0)])
+    assert sorted(seen.tolist()) == list(range(20))
+    assert len(batches) == 2
+
+
+def test_a_last_batch_of_one_image_is_left_out() -> None:
+    batches = TrainingBatches(cells(17), torch.zeros(17), quick_config(batch_size=16), torch.device("cpu"))
+    assert len(batches) == 1
+
+
+def test_small_epochs_come_at_their_small_size() -> None:
+    config = quick_config(image_size_px=64, first_image_size_px=32, field_of_view=0.5, epochs=4)
+    images = cells(4, size_px=whole_image_size_px(config, 64))
+    batches = TrainingBatches(images, torch.zeros(4), config, torch.device("cpu"))
+    sides = [next(iter(batches.epoch(epoch)))[0].shape[-1] for epoch in range(4)]
+    assert sides == [32, 32, 48, 64]

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+
+from bloodcell.data.image_cache import decode_images
+from bloodcell.data.prediction_table import read_labelled_table
+from bloodcell.data.split import read_split
+from bloodcell.errors import DatasetError, WeightsError
+from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
+from bloodcell.evaluation.publish import half_precision_where_equal, publish
+from bloodcell.models.weights_file import LoadedWeights, load_weights
+from bloodcell.prediction.classifier import Classifier
+from bloodcell.training.run_folder import RunFolder
+from tests.prediction.pictures import encoded
+
+
+@pytest.fixture(scope="module")
+def classifier(finished_run: RunFolder) -> Classifier:
+    return Classifier.load(finished_run.best, device="cpu")
+
+
+def test_figures_are_those_of_the_written_predictions(
+    classifier: Classifier, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    evaluation = evaluate(classifier, drawn_dataset)
+    write_evaluation(evaluation, classifier, tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_bytes())
+    table = read_labelled_table(tmp_path / "predictions_evaluation.csv")
+    predictions = table.probabilities.argmax(1)
+    assert metrics["n"] == len(table.files) == 80
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(table.labels, predictions))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(table.labels, predictions, average="macro", labels=range(8)))
+
+
+def test_the_report_says_accuracy_interval_and_n(classifier: Classifier, drawn_dataset: Path) -> None:
+    evaluation = evaluate(classifier, drawn_dataset)
+    report = report_text(evaluation, classifier)
+    assert f"{evaluation.figures.correct} of 80 right" in report
+    assert "95 % interval" in report
+    assert report.count("Immature granulocyte") == 2
+
+
+def test_unreadable_files_are_named_and_not_counted(classifier: Classifier, tmp_path: Path) -> None:
+    for name, data in {"ig/a.png": encoded(3), "ig/b.png": b"", "platelet/c.png": encoded(7)}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    evaluation = evaluate(classifier, tmp_path)
+    assert evaluation.figures.n == 2
+    assert [name for name, _ in evaluation.unreadable] == ["ig/b.png"]
+    assert "ig/b.png" in report_text(evaluation, classifier)
+
+
+def test_a_folder_of_broken_files_alone_is_a_sentence(classifier: Classifier, tmp_path: Path) -> None:
+    (tmp_path / "ig").mkdir()
+    (tmp_path / "ig" / "a.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match="None of the 1 images"):
+        evaluate(classifier, tmp_path)
+
+
+def validation_images(run: RunFolder, data: Path, weights: LoadedWeights) -> torch.Tensor:
+    card = weights.card
+    entries = read_split(run.split).validation
+    return decode_images(data, entries, image_size_px=card.image_size_px, field_of_view=card.field_of_view)
+
+
+def test_tensors_are_halved_where_the_answers_stay_the_same(finished_run: RunFolder, drawn_dataset: Path) -> None:
+    weights = load_weights(finished_run.best)
+    tensors = half_precision_where_equal(weights, validation_images(finished_run, drawn_dataset, weights))
+    assert tensors["classifier.weight"].dtype == torch.float16
+
+
+def test_tensors_stay_whole_where_halving_would_change_an_answer(finished_run: RunFolder, drawn_dataset: Path) -> None:
+    weights = load_weights(finished_run.best)
+    images = validation_images(finished_run, drawn_dataset, weights)
+    with torch.no_grad():
+        # The same for every class, so no answer moves; but half precision keeps no digit after the point up there.
+        weights.model.classifier.weight += 2000
+    tensors = half_precision_where_equal(weights, images)
+    assert tensors["classifier.weight"].dtype == torch.float32
+
+
+def test_a_published_model_answers_like_its_run(finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path) -> None:
+    card = publish(finished_run, "mine", to=tmp_path, test_folder=drawn_dataset, source="drawn", licence="none")
+    loaded = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
+    assert loaded.card == card
+    assert card.licence == "none"
+    mine, best = (evaluate(c, drawn_dataset) for c in (loaded, Classifier.load(finished_run.best, device="cpu")))
+    ours, theirs = ([row.prediction.probabilities for row in e.rows] for e in (mine, best))
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=1e-3)
+    assert card.metrics["test"]["correct"] == mine.figures.correct
+
+
+def test_a_name_that_ships_cannot_be_published(finished_run: RunFolder) -> None:
+    with pytest.raises(WeightsError, match="ship with the program"):
+        publish(finished_run, "unet_encoder")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "a.b"])
+def test_a_name_that_is_no_name_is_refused(finished_run: RunFolder, name: str) -> None:
+    with pytest.raises(WeightsError, match="cannot be a name"):
+        publish(finished_run, name)

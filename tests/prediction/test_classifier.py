@@ -1,0 +1,159 @@
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bloodcell.data.synthetic import draw_cell
+from bloodcell.errors import DatasetError
+from bloodcell.prediction.classifier import Classifier, ImageSource
+from bloodcell.prediction.image_sources import open_sources
+from bloodcell.training.run_folder import RunFolder
+from tests.prediction.pictures import encoded, write_broken_and_odd_files
+
+
+@pytest.fixture(scope="module")
+def classifier(finished_run: RunFolder) -> Classifier:
+    return Classifier.load(finished_run.best, device="cpu")
+
+
+def sources_of(count: int) -> list[ImageSource]:
+    return [ImageSource(name=f"{index}.png", read=lambda index=index: encoded(index % 8)) for index in range(count)]
+
+
+def test_probabilities_sum_to_one(classifier: Classifier) -> None:
+    probabilities = classifier.probabilities([draw_cell(label, seed=1, size_px=80) for label in range(8)])
+    assert probabilities.shape == (8, 8)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-9)
+
+
+def test_answers_come_in_the_order_of_the_sources(classifier: Classifier) -> None:
+    names = [answer.row.file for answer in classifier.answers(sources_of(23), batch_size=4)]
+    assert names == [f"{index}.png" for index in range(23)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_answers_do_not_depend_on_the_batch(classifier: Classifier, batch_size: int) -> None:
+    def probabilities(size: int) -> np.ndarray:
+        return np.array([answer.row.probabilities for answer in classifier.answers(sources_of(11), batch_size=size)])
+
+    np.testing.assert_allclose(probabilities(batch_size), probabilities(11), atol=1e-5)
+
+
+def test_heat_maps_do_not_change_the_answer(classifier: Classifier) -> None:
+    plain = [answer.row.probabilities for answer in classifier.answers(sources_of(8))]
+    explained = [answer.row.probabilities for answer in classifier.answers(sources_of(8), heat_maps=True)]
+    np.testing.assert_allclose(np.array(plain), np.array(explained), atol=1e-5)
+
+
+def test_each_image_gets_its_own_heat_map(classifier: Classifier) -> None:
+    together = list(classifier.answers(sources_of(8), heat_maps=True))
+    for source, answer in zip(sources_of(8), together, strict=True):
+        alone = next(iter(classifier.answers([source], heat_maps=True)))
+        assert answer.heat_maps is not None
+        np.testing.assert_allclose(answer.heat_maps, alone.heat_maps, atol=1e-4)
+
+
+def test_many_threads_on_one_model_never_mix_their_answers(classifier: Classifier) -> None:
+    expected = {answer.row.file: answer for answer in classifier.answers(sources_of(8), heat_maps=True)}
+    wrong: list[str] = []
+
+    def ask(index: int) -> None:
+        for _ in range(10):
+            answer = next(iter(classifier.answers([sources_of(8)[index]], heat_maps=True)))
+            reference = expected[answer.row.file]
+            if not np.allclose(answer.heat_maps, reference.heat_maps, atol=1e-4):
+                wrong.append(answer.row.file)
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_broken_files_get_a_reason_and_the_others_an_answer(classifier: Classifier, tmp_path: Path) -> None:
+    good, bad = write_broken_and_odd_files(tmp_path)
+    with open_sources([tmp_path]) as sources:
+        rows = {answer.row.file: answer.row for answer in classifier.answers(sources, heat_maps=True)}
+    assert set(rows) == good | bad
+    assert {name for name, row in rows.items() if row.status == "error"} == bad
+    assert all(rows[name].reason.endswith(".") for name in bad)
+    assert all(rows[name].probabilities is not None for name in good)
+
+
+def test_a_stream_without_any_readable_image_is_answered_with_reasons(classifier: Classifier) -> None:
+    answers = list(classifier.answers([ImageSource(name="a", read=lambda: b"")] * 3, heat_maps=True))
+    assert [answer.row.status for answer in answers] == ["error"] * 3
+
+
+def test_a_low_confidence_asks_for_a_second_look(classifier: Classifier) -> None:
+    threshold = classifier.card.review_threshold
+    for answer in classifier.answers(sources_of(16)):
+        assert answer.row.confidence is not None
+        assert answer.row.status == ("ok" if answer.row.confidence >= threshold else "review")
+
+
+def test_sources_are_read_no_further_than_two_batches_ahead(classifier: Classifier) -> None:
+    taken: list[int] = []
+
+    def endless():  # type: ignore[no-untyped-def]
+        for index in range(1000):
+            taken.append(index)
+            yield ImageSource(name=str(index), read=lambda: encoded(0))
+
+    answers = classifier.answers(endless(), batch_size=4)
+    next(answers)
+    answers.close()
+    assert len(taken) <= 8
+
+
+def test_a_zip_is_read_like_the_folder_it_was_made_from(classifier: Classifier, tmp_path: Path) -> None:
+    folder = tmp_path / "cells"
+    for label in range(3):
+        (folder / str(label)).mkdir(parents=True)
+        (folder / str(label) / "a.png").write_bytes(encoded(label))
+    archive = tmp_path / "cells.zip"
+    with zipfile.ZipFile(archive, "w") as stream:
+        for file in sorted(folder.rglob("*.png"), reverse=True):
+            stream.write(file, file.relative_to(folder).as_posix())
+        stream.writestr("__MACOSX/0/._a.png", b"")
+        stream.writestr("notes.txt", b"")
+    with open_sources([folder]) as from_folder, open_sources([archive]) as from_zip:
+        one = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_folder)]
+        other = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_zip)]
+    assert one == other
+    assert len(one) == 3
+
+
+def test_an_entry_that_is_damaged_inside_a_zip_does_not_stop_the_rest(classifier: Classifier, tmp_path: Path) -> None:
+    archive = tmp_path / "cells.zip"
+    with zipfile.ZipFile(archive, "w") as stream:
+        stream.writestr("a.png", encoded(0))
+        stream.writestr("b.png", encoded(1))
+    data = archive.read_bytes()
+    where = data.index(encoded(0)[100:150])
+    archive.write_bytes(data[:where] + bytes(50) + data[where + 50 :])
+    with open_sources([archive]) as sources:
+        statuses = {answer.row.file: answer.row.status for answer in classifier.answers(sources)}
+    assert statuses["a.png"] == "error"
+    assert statuses["b.png"] != "error"
+
+
+def test_a_file_that_is_no_zip_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "cells.zip"
+    path.write_bytes(b"not a zip")
+    with pytest.raises(DatasetError, match="not a ZIP"), open_sources([path]):
+        pass
+
+
+def test_a_path_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="does not exist"), open_sources([tmp_path / "nowhere"]):
+        pass
+
+
+def test_a_folder_without_images_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no image"), open_sources([tmp_path]):
+        pass

@@ -1,0 +1,265 @@
+"""The Classify page, run from the router: empty, with cells, and when something is broken."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
+from bloodcell.data.prediction_table import COLUMNS, table_bytes
+from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
+from bloodcell.models.registry import build_model
+from bloodcell.models.weights_file import WeightsCard, save_weights
+from webui import cells as cells_module
+from webui.cells import Cell
+from webui.model import DEFAULT_WEIGHTS
+
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with untrained weights under the default name, and no shipped ones: the page's own figures are at stake."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("BLOODCELL_HOME", str(folder))
+    monkeypatch.delenv("BLOODCELL_DATA", raising=False)
+    monkeypatch.setattr("bloodcell.models.weights_file.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
+    save_weights(folder / "weights", _card(), build_model("simple_cnn").state_dict())
+    return folder
+
+
+@pytest.fixture
+def open_page(home: Path) -> Callable[[], AppTest]:
+    def run() -> AppTest:
+        page = AppTest.from_file(APP, default_timeout=60).run()
+        assert not page.exception
+        return page
+
+    return run
+
+
+def _card() -> WeightsCard:
+    return WeightsCard(
+        name=DEFAULT_WEIGHTS,
+        model="simple_cnn",
+        image_size_px=32,
+        field_of_view=0.75,
+        recipe={},
+        training_data={},
+        metrics={
+            "validation": {"n": 80, "accuracy": 0.9, "accuracy_interval": [0.81, 0.95]},
+            "test": {"n": 1000, "accuracy": 0.97, "accuracy_interval": [0.957, 0.979]},
+        },
+        hardware="none",
+        code_version="0",
+        licence="none",
+    )
+
+
+def _png(label: int = 0, seed: int = 0) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(draw_cell(label, seed=seed, size_px=64)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _upload(page: AppTest, **files: bytes) -> AppTest:
+    for name, content in files.items():
+        page.file_uploader[0].upload(name.replace("__", "."), content)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def _cells(page: AppTest) -> list[Cell]:
+    cells: list[Cell] = page.session_state["classify_cells"]
+    return cells
+
+
+def _metric(page: AppTest, label: str) -> str:
+    return next(metric.value for metric in page.metric if metric.label == label)
+
+
+def _texts(page: AppTest) -> str:
+    return "\n".join(element.value for element in (*page.caption, *page.markdown, *page.error, *page.warning))
+
+
+def test_empty_page_says_what_to_do_and_what_the_model_is_worth(open_page: Callable[[], AppTest]) -> None:
+    page = open_page()
+    assert "Drop images" in page.file_uploader[0].label
+    assert page.button(key="classify_try_examples").label == "Try example cells"
+    assert "97.0 % right on 1,000 test images (95 % interval 95.7 % to 97.9 %)" in _texts(page)
+    assert not page.dataframe
+    assert not page.error
+
+
+def test_research_use_only_stands_on_the_page_once(open_page: Callable[[], AppTest]) -> None:
+    assert _texts(open_page()).count("Research use only, not for diagnosis") == 1
+
+
+def test_examples_without_a_dataset_are_drawings_that_say_so(open_page: Callable[[], AppTest]) -> None:
+    page = open_page().button(key="classify_try_examples").click().run()
+    assert not page.exception
+    assert [cell.label for cell in _cells(page)] == list(range(len(CELL_CLASSES)))
+    assert all(cell.is_drawing and cell.row.file.startswith("drawing_") for cell in _cells(page))
+    assert "a drawing, not a cell" in _texts(page)
+
+
+def test_examples_from_a_dataset_show_their_folders_class(
+    open_page: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_synthetic_dataset(tmp_path / "data", per_class=3, size_px=64, seed=0)
+    monkeypatch.setenv("BLOODCELL_DATA", str(tmp_path / "data"))
+    page = open_page().button(key="classify_try_examples").click().run()
+    assert not page.exception
+    assert [cell.label for cell in _cells(page)] == [label for label in range(len(CELL_CLASSES)) for _ in range(2)]
+    assert not any(cell.is_drawing for cell in _cells(page))
+    assert set(page.dataframe[0].value["Labelled as"]) == {cell_class.display_name for cell_class in CELL_CLASSES}
+
+
+def test_a_dataset_that_is_not_there_is_a_sentence(
+    open_page: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOODCELL_DATA", str(tmp_path / "nowhere"))
+    page = open_page().button(key="classify_try_examples").click().run()
+    assert not page.exception
+    assert "does not exist" in page.warning[0].value
+
+
+def test_an_upload_is_answered_with_class_heat_map_and_top_three(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), cell__png=_png())
+    (cell,) = _cells(page)
+    assert cell.row.file == "cell.png"
+    assert cell.heat_maps is not None
+    assert cell.heat_maps.shape[0] == len(CLASS_KEYS)
+    assert len(page.get("plotly_chart")) == 1
+    assert CELL_CLASSES[cell.row.predicted or 0].display_name in page.subheader[0].value
+    assert len(page.get("image")) == 2
+
+
+def test_a_broken_file_is_listed_with_its_reason_and_the_others_are_answered(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), empty__png=b"", b__png=_png(1))
+    assert [cell.row.status == "error" for cell in _cells(page)] == [False, True, False]
+    assert (_metric(page, "Cells read"), _metric(page, "Unreadable")) == ("2", "1")
+    assert f"`empty.png` {_cells(page)[1].row.reason}" in _texts(page)
+
+
+def test_more_files_are_appended_and_names_may_repeat(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), cell__png=_png())
+    page = _upload(page, cell__png=_png(1), other__png=_png(2))
+    assert [cell.row.file for cell in _cells(page)] == ["cell.png", "cell.png", "other.png"]
+    assert [cell.number for cell in _cells(page)] == [1, 2, 3]
+
+
+def test_cells_stay_when_widgets_change(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), b__png=_png(1))
+    before = list(_cells(page))
+    page.slider[0].set_value(0).run()
+    page.selectbox[0].set_value(3).run()
+    page.button_group(key="classify_order").set_value("As added").run()
+    assert not page.exception
+    assert _cells(page) == before
+    assert list(page.dataframe[0].value["File"]) == ["a.png", "b.png"]
+
+
+def test_the_chosen_cell_stays_chosen_in_another_order(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), b__png=_png(1), c__png=_png(2))
+    page.button(key="classify_next").click().run()
+    chosen = page.session_state["classify_chosen"]
+    page.button_group(key="classify_order").set_value("As added").run()
+    assert page.session_state["classify_chosen"] == chosen
+    assert page.session_state["classify_table"]["selection"]["rows"] == [chosen - 1]
+
+
+def test_least_sure_cells_come_first_and_unreadable_files_last(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), **{f"c{i}__png": _png(i, seed=i) for i in range(5)}, broken__png=b"no image")
+    shown = page.dataframe[0].value
+    confidences = list(shown["Confidence"])[:-1]
+    assert confidences == sorted(confidences)
+    assert shown["File"].iloc[-1] == "broken.png"
+
+
+def test_only_unreadable_files_are_shown_on_demand(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), broken__png=b"no image")
+    page.button_group(key="classify_shown").set_value("Unreadable").run()
+    assert not page.exception
+    assert list(page.dataframe[0].value["File"]) == ["broken.png"]
+
+
+def test_remove_all_leaves_an_empty_page(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), b__png=_png(1))
+    page.button(key="classify_remove_all").click().run()
+    assert not page.exception
+    assert _cells(page) == []
+    assert not page.dataframe
+
+
+def test_a_zip_is_read_like_its_images(open_page: Callable[[], AppTest]) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("b/two.png", _png(1))
+        archive.writestr("a/one.png", _png())
+        archive.writestr("notes.txt", "no image")
+    page = _upload(open_page(), cells__zip=stream.getvalue())
+    assert [cell.row.file for cell in _cells(page)] == ["a/one.png", "b/two.png"]
+    assert _metric(page, "Unreadable") == "0"
+
+
+def test_a_damaged_zip_is_listed_with_its_reason(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), cells__zip=b"PK\x03\x04 and nothing more", a__png=_png())
+    assert _cells(page)[0].row.reason == "The ZIP is damaged. Make it again from the folder of images."
+    assert _metric(page, "Cells read") == "1"
+
+
+def test_a_hostile_name_is_neither_markdown_nor_a_path(open_page: Callable[[], AppTest]) -> None:
+    page = open_page()
+    page.file_uploader[0].upload("../**x** :smile: `<b>` $y$.png", _png())
+    page.run()
+    assert not page.exception
+    assert "`**x** :smile: '<b>' $y$.png`" in _texts(page)
+    assert table_bytes([_cells(page)[0].row]).decode().splitlines()[1].startswith("**x** :smile: `<b>` $y$.png,")
+
+
+def test_the_page_keeps_a_bounded_number_of_cells(
+    open_page: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells_module, "MAXIMUM_CELLS", 2)
+    page = _upload(open_page(), a__png=_png(), b__png=_png(1), c__png=_png(2))
+    assert [cell.row.file for cell in _cells(page)] == ["a.png", "b.png"]
+    assert page.warning[0].value.startswith("1 file was left out")
+
+
+def test_a_card_without_figures_is_no_obstacle(home: Path) -> None:
+    card = WeightsCard.from_json((home / "weights" / f"{DEFAULT_WEIGHTS}.json").read_bytes())
+    from dataclasses import replace
+
+    save_weights(home / "weights", replace(card, metrics={}), build_model("simple_cnn").state_dict())
+    page = AppTest.from_file(APP, default_timeout=60).run()
+    assert not page.exception
+    assert "accuracy not measured" in _texts(page)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "json"])
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_missing_or_damaged_weights_are_a_sentence_with_the_next_step(home: Path, suffix: str, damage: str) -> None:
+    path = home / "weights" / f"{DEFAULT_WEIGHTS}.{suffix}"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    page = AppTest.from_file(APP, default_timeout=60).run()
+    assert not page.exception
+    assert page.error[0].value.startswith("**No cell can be read now.**")
+    assert "What to do" in _texts(page)
+    assert page.button(key="classify_try_examples").disabled
+
+
+def test_all_figures_in_the_csv_have_the_columns_of_the_contract(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), broken__png=b"")
+    data = table_bytes(cell.row for cell in _cells(page))
+    header, *lines = data.decode().splitlines()
+    assert tuple(header.split(",")) == COLUMNS
+    assert [line.split(",")[0] for line in lines] == ["a.png", "broken.png"]

@@ -1,0 +1,115 @@
+"""Where cells come from: files of a visitor, examples from the dataset, or drawings."""
+
+import io
+import random
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+
+import streamlit as st
+from PIL import Image
+
+from bloodcell.cell_classes import CELL_CLASSES
+from bloodcell.data.folder_scan import LabelledFile, scan_dataset
+from bloodcell.data.image_file import ACCEPTED_FORMATS, read_image_bytes
+from bloodcell.data.synthetic import draw_cell
+from bloodcell.errors import BloodcellError, UnreadableImage
+from bloodcell.paths import data_folder
+from bloodcell.prediction import image_sources
+from bloodcell.prediction.classifier import ImageSource
+from webui.cells import WaitingImage, add_waiting, held_bytes
+from webui.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
+
+EXAMPLES_PER_CLASS = 2
+_ZIP_START = b"PK\x03\x04"
+
+
+def show_inputs(*, disabled: bool) -> None:
+    """Show the uploader and the button for examples; what they bring is queued for reading."""
+    taken = st.session_state.setdefault(CLASSIFY_UPLOADS_TAKEN, 0)
+    # No `type`: the bytes decide what a file is, and one that is no image is listed with its reason.
+    st.file_uploader(
+        f"Drop images of single cells here: {', '.join(ACCEPTED_FORMATS)}, or a ZIP of them. Many at once are welcome.",
+        accept_multiple_files=True,
+        key=uploader_key(taken),
+        on_change=_take_uploads,
+        disabled=disabled,
+    )
+    from_dataset = data_folder() is not None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Try example cells",
+            key="classify_try_examples",
+            icon=":material/lab_panel:",
+            on_click=_take_examples,
+            disabled=disabled,
+        )
+        st.caption(
+            "No images at hand? These are real cells from the dataset, with the class of their folder."
+            if from_dataset
+            else "No images at hand? These are drawings, not cells: they show how the page works.",
+            width="content",
+        )
+
+
+def show_notice() -> None:
+    """Show what there is to say about the last addition."""
+    if notice := st.session_state.get(CLASSIFY_NOTICE):
+        st.warning(notice, icon=":material/info:")
+
+
+def _take_uploads() -> None:
+    """Copy the files, then give the uploader a new key: it is empty again and the server forgets its copies."""
+    taken = st.session_state[CLASSIFY_UPLOADS_TAKEN]
+    files = st.session_state.get(uploader_key(taken)) or []
+    st.session_state[CLASSIFY_UPLOADS_TAKEN] = taken + 1
+    st.session_state[CLASSIFY_NOTICE] = ""
+    add_waiting(WaitingImage(source=source) for file in files for source in _upload_sources(file.name, file.getvalue()))
+
+
+def _upload_sources(name: str, data: bytes) -> list[ImageSource]:
+    if not data.startswith(_ZIP_START):
+        return [ImageSource(name=name, read=held_bytes(data))]
+    try:
+        found = image_sources._zip_sources(zipfile.ZipFile(io.BytesIO(data)))
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return [_refused(name, "The ZIP is damaged. Make it again from the folder of images.")]
+    return found or [_refused(name, "There is no image in the ZIP.")]
+
+
+def _refused(name: str, reason: str) -> ImageSource:
+    def read() -> bytes:
+        raise UnreadableImage(reason)
+
+    return ImageSource(name=name, read=read)
+
+
+def _take_examples() -> None:
+    turn = st.session_state.get(CLASSIFY_EXAMPLES_SHOWN, 0)
+    st.session_state[CLASSIFY_EXAMPLES_SHOWN] = turn + 1
+    st.session_state[CLASSIFY_NOTICE] = ""
+    folder = data_folder()
+    try:
+        if folder is None:
+            add_waiting(_drawings(turn))
+        else:
+            add_waiting(_dataset_examples(scan_dataset(folder).files, turn))
+    except BloodcellError as error:
+        st.session_state[CLASSIFY_NOTICE] = str(error)
+
+
+def _dataset_examples(files: tuple[LabelledFile, ...], turn: int) -> Iterator[WaitingImage]:
+    chance = random.Random(turn)
+    for label in range(len(CELL_CLASSES)):
+        of_class = [file for file in files if file.label == label]
+        for file in chance.sample(of_class, min(EXAMPLES_PER_CLASS, len(of_class))):
+            source = ImageSource(name=file.path.name, read=partial(read_image_bytes, file.path))
+            yield WaitingImage(source=source, label=label)
+
+
+def _drawings(turn: int) -> Iterator[WaitingImage]:
+    for label, cell_class in enumerate(CELL_CLASSES):
+        stream = io.BytesIO()
+        Image.fromarray(draw_cell(label, seed=turn)).save(stream, "PNG")
+        source = ImageSource(name=f"drawing_{cell_class.key}_{turn + 1}.png", read=held_bytes(stream.getvalue()))
+        yield WaitingImage(source=source, label=label, is_drawing=True)

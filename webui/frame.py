@@ -1,0 +1,30 @@
+"""What stands around every page, and the guard that every page begins with."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from webui.session_keys import FRAME_DRAWN
+
+ASSETS = Path(__file__).parent / "assets"
+FAVICON = str(ASSETS / "favicon.png")
+APP_NAME = "Blood cell reader"
+
+
+def draw_frame(page_title: str) -> None:
+    """Draw a page's heading and the note on the app's use; called by the router alone."""
+    st.session_state[FRAME_DRAWN] = True
+    st.logo(FAVICON, size="large")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.title(page_title, width="content", anchor=False)
+        st.caption(":material/science: Research use only, not for diagnosis", width="content")
+
+
+def require_frame() -> None:
+    """Leave for the router when a page runs without it.
+
+    A server that finds a folder named pages runs the first address it is asked for as a bare script, until the router
+    has named the pages once. Without this, a first visit to /classify would show the page without its frame.
+    """
+    if not st.session_state.get(FRAME_DRAWN):
+        st.switch_page("app.py")
