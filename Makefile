@@ -1,5 +1,6 @@
 # `make app` serves the app, `make test` runs all tests, `make check` adds format, lint and types. Each installs what it needs.
-PYTHON ?= $(firstword $(shell command -v python3.12 python3.11 python3 2>/dev/null))
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
@@ -26,7 +27,7 @@ clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(or $(PYTHON),false) $(NEW_ENOUGH) || \
 		{ echo "Python 3.11 or newer is needed. Name one with: make PYTHON=/path/to/python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from bloodcell import __version__
 from bloodcell.errors import BloodcellError
-
-DEFAULT_WEIGHTS = "unet_encoder"
+from bloodcell.paths import DEFAULT_WEIGHTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_device(classify)
 
     train = commands.add_parser("train", help="train an experiment into a run folder; stops cleanly, resumes")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, wrong_usage=train.error)
     train.add_argument("--experiment", metavar="NAME", help="a named recipe; an unknown name lists them all")
     train.add_argument("--data", type=Path, metavar="DIR", help="folder of class folders")
     train.add_argument("--run-dir", type=Path, required=True, metavar="DIR", help="folder of this run")
@@ -54,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=_not_negative, metavar="N", help="initialisation, order, augmentation")
     train.add_argument("--split-seed", type=_not_negative, metavar="N", help="the split alone")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
-    _add_device(train)
+    _add_device(train, default=None)
 
     evaluate = commands.add_parser("evaluate", help="measure weights or a run on a labelled folder")
     evaluate.set_defaults(run=_evaluate)
@@ -85,8 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+def _add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default, help="default: auto")
 
 
 def _positive(text: str) -> int:
@@ -133,26 +132,31 @@ def _classify(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from bloodcell.experiments import experiment_config
+
+    changes = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "image_size_px": options.image_size,
+        "seed": options.seed,
+        "split_seed": options.split_seed,
+        "device": options.device,
+    }
+    config = None
+    if options.resume and (options.experiment or any(value is not None for value in changes.values())):
+        options.wrong_usage("a resumed run keeps its settings: give --run-dir and --resume, and --data if it has moved")
+    if not options.resume:
+        if options.experiment is None or options.data is None:
+            options.wrong_usage("a new run needs --experiment and --data; --resume goes on with one")
+        try:
+            config = experiment_config(options.experiment).changed(**changes)
+        except ValueError as error:
+            raise BloodcellError(f"These settings do not fit: {error}.") from error
+
     from bloodcell.training.run_folder import RunFolder
     from bloodcell.training.terminal import stop_on_signals, training_bars
     from bloodcell.training.train_run import train_run
 
     folder = RunFolder(options.run_dir)
-    config = None
-    if not options.resume:
-        if options.experiment is None or options.data is None:
-            raise BloodcellError("A new run needs --experiment and --data; --resume goes on with one.")
-        try:
-            config = experiment_config(options.experiment).changed(
-                epochs=options.epochs,
-                batch_size=options.batch_size,
-                image_size_px=options.image_size,
-                seed=options.seed,
-                split_seed=options.split_seed,
-                device=options.device,
-            )
-        except ValueError as error:
-            raise BloodcellError(f"These settings do not fit: {error}.") from error
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         finished = train_run(config, options.data, folder, report=report, progress=progress, should_stop=should_stop)
     if not finished:

@@ -13,6 +13,9 @@ import platformdirs
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 """The models that come with the project; read-only, their names cannot be shadowed."""
 
+DEFAULT_WEIGHTS = "unet_encoder"
+"""Name of the weights that answer where none are named."""
+
 
 def home_folder() -> Path:
     """Return BLOODCELL_HOME, or the user's data folder: it holds runs and published weights."""

@@ -124,7 +124,6 @@ def test_a_batch_of_broken_files_alone_is_listed(finished_run: RunFolder, tmp_pa
         ("classify", "{tmp}/cell.png", "--csv", "{tmp}/out.csv", "--weights", "{tmp}/damaged.safetensors"),
         ("train", "--experiment", "nothing", "--data", "{tmp}", "--run-dir", "{tmp}/run"),
         ("train", "--experiment", "paper_simple_cnn", "--data", "{tmp}/nowhere", "--run-dir", "{tmp}/run2"),
-        ("train", "--experiment", "paper_simple_cnn", "--run-dir", "{tmp}/run3"),
         ("train", "--run-dir", "{tmp}/nowhere", "--resume"),
         ("train", "--experiment", "paper_simple_cnn", "--data", "{tmp}", "--run-dir", "{tmp}/r", "--image-size", "4"),
         ("evaluate", "--weights", "{best}", "--data", "{tmp}/nowhere", "--out", "{tmp}/out"),
@@ -155,6 +154,8 @@ def test_what_cannot_be_done_is_a_sentence_and_status_1(
         ("classify", "x.png"),
         ("classify", "x.png", "--csv", "o.csv", "--batch-size", "0"),
         ("train",),
+        ("train", "--experiment", "paper_simple_cnn", "--run-dir", "x"),
+        ("train", "--run-dir", "x", "--resume", "--epochs", "3"),
         ("train", "--run-dir", "x", "--epochs", "many"),
         ("evaluate", "--data", "x", "--out", "y"),
         ("evaluate", "--weights", "a", "--run-dir", "b", "--data", "x", "--out", "y"),
@@ -173,7 +174,13 @@ def test_an_interrupted_classify_leaves_no_half_csv(finished_run: RunFolder, tmp
             encoded(index % 8) if index < 8 else (folder / f"{index % 8}.png").read_bytes()
         )
     command = [sys.executable, "-m", "bloodcell", "classify", folder, "--weights", finished_run.best]
-    process = subprocess.Popen([*command, "--csv", tmp_path / "out.csv"], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*command, "--csv", tmp_path / "out.csv"],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        # A shell's background jobs, and so this test there, start with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".out.csv*")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -186,8 +193,20 @@ def test_an_interrupted_classify_leaves_no_half_csv(finished_run: RunFolder, tmp
 
 def test_a_run_stops_on_sigterm_resumes_and_is_measured_and_published(drawn_dataset: Path, tmp_path: Path) -> None:
     run_dir, home = tmp_path / "run", tmp_path / "home"
-    train = ("train", "--run-dir", run_dir, "--device", "cpu")
-    new = (*train, "--experiment", "paper_simple_cnn", "--data", drawn_dataset, "--image-size", 32, "--epochs", 400)
+    train = ("train", "--run-dir", run_dir)
+    new = (
+        *train,
+        "--device",
+        "cpu",
+        "--experiment",
+        "paper_simple_cnn",
+        "--data",
+        drawn_dataset,
+        "--image-size",
+        32,
+        "--epochs",
+        400,
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "bloodcell", *map(str, new)], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
     )

@@ -8,6 +8,9 @@ from functools import partial
 
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
@@ -15,8 +18,8 @@ from bloodcell.data.image_file import ACCEPTED_FORMATS, read_image_bytes
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.paths import data_folder
-from bloodcell.prediction import image_sources
 from bloodcell.prediction.classifier import ImageSource
+from bloodcell.prediction.image_sources import zip_sources
 from webui.cells import WaitingImage, add_waiting, held_bytes
 from webui.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
 
@@ -59,19 +62,32 @@ def show_notice() -> None:
 
 
 def _take_uploads() -> None:
-    """Copy the files, then give the uploader a new key: it is empty again and the server forgets its copies."""
+    """Take the files over, then give the uploader a new key, which empties it."""
     taken = st.session_state[CLASSIFY_UPLOADS_TAKEN]
     files = st.session_state.get(uploader_key(taken)) or []
     st.session_state[CLASSIFY_UPLOADS_TAKEN] = taken + 1
     st.session_state[CLASSIFY_NOTICE] = ""
     add_waiting(WaitingImage(source=source) for file in files for source in _upload_sources(file.name, file.getvalue()))
+    _forget_server_copies(files)
+
+
+def _forget_server_copies(files: list[UploadedFile]) -> None:
+    """Drop what the server holds of uploads; a new key alone leaves them in memory until the session ends.
+
+    Measured with Streamlit 1.67 on 2026-11-23: after the key changes, the browser asks for no removal, as it does when
+    a person removes a file by hand.
+    """
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for file in files:
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def _upload_sources(name: str, data: bytes) -> list[ImageSource]:
     if not data.startswith(_ZIP_START):
         return [ImageSource(name=name, read=held_bytes(data))]
     try:
-        found = image_sources._zip_sources(zipfile.ZipFile(io.BytesIO(data)))
+        found = zip_sources(zipfile.ZipFile(io.BytesIO(data)))
     except (zipfile.BadZipFile, OSError, ValueError):
         return [_refused(name, "The ZIP is damaged. Make it again from the folder of images.")]
     return found or [_refused(name, "There is no image in the ZIP.")]

@@ -6,10 +6,10 @@ import streamlit as st
 
 from bloodcell.errors import BloodcellError
 from bloodcell.models.weights_file import WeightsCard, find_weights
+from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier
 from webui.words import counted, percent
 
-DEFAULT_WEIGHTS = "unet_encoder"
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
 
 

@@ -21,9 +21,11 @@ LONGEST_NAME = 80
 
 
 def percent(share: float) -> str:
-    """Write a share from 0 to 1 as a percentage with one decimal; only 1 itself is written as 100.0 %."""
+    """Write a share from 0 to 1 as a percentage with one decimal; only 1 and 0 themselves as 100.0 % and 0.0 %."""
     if 0.9995 <= share < 1:
         return "> 99.9 %"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
     return f"{100 * share:.1f} %"
 
 

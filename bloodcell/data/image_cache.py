@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bloodcell.data.image_file import open_image
@@ -67,8 +68,10 @@ def shrink_images(images: Tensor, image_size_px: int) -> Tensor:
     """(N, 3, S, S) uint8 → (N, 3, s, s) uint8, antialiased bilinear; the same tensor where nothing changes."""
     if images.shape[-1] == image_size_px:
         return images
-    batches = [
-        torch.nn.functional.interpolate(batch, size=(image_size_px, image_size_px), mode="bilinear", antialias=True)
+    side = (image_size_px, image_size_px)
+    shrunk = [
+        # As floats: uint8 is resized on the CPU alone.
+        F.interpolate(batch.float(), size=side, mode="bilinear", antialias=True).round().clamp(0, 255).to(torch.uint8)
         for batch in images.split(64)
     ]
-    return torch.cat(batches)
+    return torch.cat(shrunk)

@@ -31,7 +31,7 @@ def open_sources(paths: Sequence[Path]) -> Iterator[list[ImageSource]]:
             elif not path.exists():
                 raise DatasetError(f"{path} does not exist. Give an image, a folder or a ZIP.")
             elif path.suffix.lower() == ".zip":
-                found = _zip_sources(_open_zip(path, stack))
+                found = zip_sources(_open_zip(path, stack))
             else:
                 found = [_file_source(path, path.name)]
             if not found:
@@ -51,7 +51,8 @@ def _open_zip(path: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:
         raise DatasetError(f"{path.name} is damaged or not a ZIP. Make it again from the folder of images.") from error
 
 
-def _zip_sources(archive: zipfile.ZipFile) -> list[ImageSource]:
+def zip_sources(archive: zipfile.ZipFile) -> list[ImageSource]:
+    """List the images of an open ZIP, sorted by path; it must stay open while they are read."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_image_name(entry.filename)]
     return [
         ImageSource(name=entry.filename, read=partial(_read_entry, archive, entry))

@@ -73,7 +73,7 @@ def judged_row(file: str, probabilities: tuple[float, ...], *, card: WeightsCard
     return PredictionRow(
         file=file,
         status="ok" if is_sure else "review",
-        reason="" if is_sure else f"confidence below {card.review_threshold:.2f}",
+        reason="" if is_sure else f"confidence below {card.review_threshold:.1%}".replace("%", " %"),
         predicted=probabilities.index(confidence),
         confidence=confidence,
         probabilities=probabilities,

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with untrained weights under the default name, and no shipped ones: the page's own figures are at stake."""
+    """A home with untrained weights under the default name; the shipped ones are out of sight."""
     folder = tmp_path / "home"
     monkeypatch.setenv("BLOODCELL_HOME", str(folder))
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
@@ -234,8 +235,6 @@ def test_the_page_keeps_a_bounded_number_of_cells(
 
 def test_a_card_without_figures_is_no_obstacle(home: Path) -> None:
     card = WeightsCard.from_json((home / "weights" / f"{DEFAULT_WEIGHTS}.json").read_bytes())
-    from dataclasses import replace
-
     save_weights(home / "weights", replace(card, metrics={}), build_model("simple_cnn").state_dict())
     page = AppTest.from_file(APP, default_timeout=60).run()
     assert not page.exception

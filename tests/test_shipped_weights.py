@@ -1,0 +1,99 @@
+import csv
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bloodcell.cell_classes import CLASS_KEYS, class_index_of_folder
+from bloodcell.data.folder_scan import scan_dataset
+from bloodcell.data.integrity import check_images
+from bloodcell.data.split import stratified_split
+from bloodcell.measures.statistics import wilson_interval
+from bloodcell.models.architecture_table import count_parameters
+from bloodcell.models.weights_file import load_weights, read_card
+from bloodcell.paths import SHIPPED_WEIGHTS
+from tests.conftest import REPOSITORY
+
+NAMES = ("unet_encoder", "simple_cnn", "deep_cnn")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_weights_that_ship_load_and_are_the_model_that_they_are_named_after(name: str) -> None:
+    assert load_weights(name).card.model == name
+
+
+def test_the_main_weights_have_the_papers_parameters() -> None:
+    assert count_parameters(load_weights("unet_encoder").model) == 4_718_312
+
+
+def test_all_weights_together_stay_under_20_mb() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED_WEIGHTS.iterdir()) < 20_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_carries_test_figures_with_n_and_interval(name: str) -> None:
+    figures = read_card(SHIPPED_WEIGHTS / f"{name}.json").metrics["test"]
+    assert figures["n"] == 1000
+    assert figures["accuracy"] == figures["correct"] / 1000
+    assert figures["accuracy_interval"] == pytest.approx(wilson_interval(figures["correct"], 1000), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_shows_the_figures_of_the_cards(name: str) -> None:
+    card = read_card(SHIPPED_WEIGHTS / f"{name}.json")
+    cells = [f"`{name}`", str(card.image_size_px)]
+    for part in ("validation", "test"):
+        low, high = card.metrics[part]["accuracy_interval"]
+        cells.append(f"{card.metrics[part]['accuracy']:.2%} ({low:.1%} to {high:.1%})".replace("%", " %"))
+    assert f"| {' | '.join(cells)} |" in (REPOSITORY / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_holds_no_path_of_the_machine_that_trained_it(name: str) -> None:
+    text = (SHIPPED_WEIGHTS / f"{name}.json").read_text()
+    assert "/root" not in text
+    assert "/tmp" not in text
+    assert "/home" not in text
+
+
+@pytest.mark.real_images
+def test_the_test_images_are_answered_as_the_card_says_in_a_minute_and_2_gib(
+    real_data_folder: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "bloodcell", "classify", real_data_folder / "pbc_test"]
+    start = time.perf_counter()
+    result = subprocess.run(
+        [*command, "--csv", tmp_path / "out.csv", "--device", "cpu"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 1000
+    right = sum(class_index_of_folder(Path(row["file"]).parts[0]) == CLASS_KEYS.index(row["predicted"]) for row in rows)
+    assert right >= 960
+    # Other processors round differently; a cell on the border of two classes may change sides.
+    assert abs(right - read_card(SHIPPED_WEIGHTS / "unet_encoder.json").metrics["test"]["correct"]) <= 2
+    assert seconds < 60
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 * 1024**2
+
+
+@pytest.mark.real_images
+def test_the_real_images_pass_the_check_and_split_as_in_the_paper(real_data_folder: Path) -> None:
+    files = scan_dataset(real_data_folder / "pbc3200").files
+    report = check_images(files)
+    assert len(report.usable) == 3200
+    assert report.duplicate_groups == ()
+    split = stratified_split(report.usable, report.sha256, split_seed=0)
+    assert Counter(entry.label for entry in split.validation) == dict.fromkeys(range(8), 80)
+    assert Counter(entry.label for entry in split.training) == dict.fromkeys(range(8), 320)
