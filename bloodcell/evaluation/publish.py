@@ -1,25 +1,23 @@
 """A run's best weights as weights under a name: half the size where answers stay the same."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bloodcell.data.image_cache import decode_images
+from bloodcell.data.image_cache import decode_images, labels_of
 from bloodcell.data.split import read_split
 from bloodcell.errors import WeightsError
 from bloodcell.evaluation.evaluate import evaluate
 from bloodcell.measures.calibration import probabilities_of
-from bloodcell.models.registry import build_model
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights, save_weights
+from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights, model_from_tensors, save_weights
 from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.run_folder import RunFolder
+from bloodcell.training.run_result import measure_validation
 from bloodcell.training.validation import predict_logits
 
 LARGEST_CHANGE = 1e-3
@@ -64,12 +62,15 @@ def publish(
         field_of_view=best.card.field_of_view,
     )
     tensors = half_precision_where_equal(best, images)
+    logits = predict_logits(model_from_tensors(best.card.model, tensors), images, memory_format=torch.contiguous_format)
+    measured, _ = measure_validation(logits.numpy(), labels_of(split.validation).numpy())
+    measured["metrics"]["stored_as"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     card = replace(
         best.card,
         name=name,
         licence=licence,
         training_data={**best.card.training_data, "source": source},
-        metrics={"validation": best.card.metrics["validation"], **_stored_precision(tensors)},
+        **measured,
     )
     target = to or published_weights()
     card = save_weights(target, card, tensors)
@@ -88,10 +89,6 @@ def _refuse_name(name: str, to: Path | None) -> None:
         raise WeightsError(f"'{name}' is the name of weights that ship with the program. Choose another name.")
 
 
-def _stored_precision(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {"stored_as": str(next(iter(tensors.values())).dtype).removeprefix("torch.")}
-
-
 def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[str, Tensor]:
     """Return the tensors in float16 if every answer on the images stays the same, else in float32.
 
@@ -104,10 +101,7 @@ def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[s
     half = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in full.items()}
     if not all(torch.isfinite(tensor).all() for tensor in half.values()):
         return full
-    rounded = build_model(weights.card.model).eval()
-    rounded.load_state_dict(
-        {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in half.items()}
-    )
+    rounded = model_from_tensors(weights.card.model, half)
     before, after = (
         probabilities_of(
             predict_logits(model, images, memory_format=torch.contiguous_format).numpy(), weights.card.temperature

@@ -27,11 +27,15 @@ def probabilities_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 
+LOWEST_SURE_CONFIDENCE = 0.5
+"""An answer that is wrong as likely as not is never shown as sure."""
+
+
 def review_threshold(probabilities: np.ndarray, share: float) -> float:
-    """Return the confidence below which about `share` of these answers lie; one fixed number for later images.
+    """Return the confidence below which at least `share` of these answers lie; one fixed number for later images.
 
     Args:
         probabilities: (N, K) of validation images.
         share: 0 to 1.
     """
-    return float(np.quantile(probabilities.max(axis=1), share))
+    return max(LOWEST_SURE_CONFIDENCE, float(np.quantile(probabilities.max(axis=1), share)))

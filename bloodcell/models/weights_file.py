@@ -146,16 +146,26 @@ def load_weights(name_or_path: str | Path) -> LoadedWeights:
         raise WeightsError(
             f"{tensors_path.name} is damaged or does not belong to {card_path.name}. Copy both files again."
         )
-    model = build_model(card.model)
     try:
-        model.load_state_dict(
-            {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in load(data).items()}
-        )
+        model = model_from_tensors(card.model, load(data))
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(f"{tensors_path.name} does not hold the tensors of the model '{card.model}'.") from error
     if not all(torch.isfinite(tensor).all() for tensor in model.state_dict().values()):
         raise WeightsError(f"{tensors_path.name} holds numbers that are not finite; it cannot answer.")
-    return LoadedWeights(card=card, model=model.eval())
+    return LoadedWeights(card=card, model=model)
+
+
+def model_from_tensors(model_name: str, tensors: Mapping[str, Tensor]) -> CellClassifier:
+    """Build a model and fill it, half precision widened to float32; in evaluation mode.
+
+    Raises:
+        RuntimeError: the tensors are not those of the model.
+    """
+    model = build_model(model_name)
+    model.load_state_dict(
+        {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    )
+    return model.eval()
 
 
 def find_weights(name_or_path: str | Path) -> Path:

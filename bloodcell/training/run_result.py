@@ -1,7 +1,9 @@
 """What a run leaves behind: its best weights with their card, and its answers on the validation images."""
 
 import platform
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,27 +30,22 @@ def write_best(
     Args:
         logits: (M, K) of the validation images, in their order.
     """
-    labels = data.validation_labels.numpy()
-    temperature = fit_temperature(logits.numpy(), labels)
-    probabilities = probabilities_of(logits.numpy(), temperature)
-    figures = classification_figures(labels, probabilities).to_dict()
+    measured, probabilities = measure_validation(logits.numpy(), data.validation_labels.numpy())
     card = WeightsCard(
         name=folder.best.stem,
         model=config.model,
         image_size_px=config.image_size_px,
         field_of_view=config.field_of_view,
-        temperature=temperature,
-        review_threshold=review_threshold(probabilities, REVIEW_SHARE),
         recipe={**config.to_dict(), "best_epoch": state.best_epoch, "epochs_done": state.epoch},
         training_data={
             "fingerprint": data.fingerprint,
             "training_images": len(data.split.training),
             "validation_images": len(data.split.validation),
         },
-        metrics={"validation": {**figures, "note": "These images also chose the epoch: the figures are optimistic."}},
         hardware=hardware_name(config.device),
         code_version=__version__,
         licence="not stated",
+        **measured,
     )
     card = save_weights(folder.path, card, model.state_dict())
     rows = [
@@ -60,6 +57,25 @@ def write_best(
         for entry, row in zip(data.split.validation, probabilities.tolist(), strict=True)
     ]
     write_labelled_table(rows, folder.predictions)
+
+
+def measure_validation(logits: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """Return the entries of a card that validation images decide, and the calibrated probabilities (N, K).
+
+    Args:
+        logits: (N, K).
+        labels: (N,) class indices.
+    """
+    temperature = fit_temperature(logits, labels)
+    probabilities = probabilities_of(logits, temperature)
+    figures = classification_figures(labels, probabilities).to_dict()
+    note = "These images also chose the epoch, the temperature and the review threshold: the figures are optimistic."
+    measured = {
+        "temperature": temperature,
+        "review_threshold": review_threshold(probabilities, REVIEW_SHARE),
+        "metrics": {"validation": {**figures, "note": note}},
+    }
+    return measured, probabilities
 
 
 def judged_row(file: str, probabilities: tuple[float, ...], *, card: WeightsCard) -> PredictionRow:

@@ -38,7 +38,11 @@ def test_perfectly_right_logits_do_not_break_the_fit() -> None:
     assert 0.05 <= fit_temperature(np.eye(8) * 50, np.arange(8)) <= 20
 
 
+def test_an_answer_that_is_wrong_as_likely_as_not_is_never_sure() -> None:
+    assert review_threshold(np.full((50, 8), 1 / 8), 0.05) == 0.5
+
+
 def test_the_wanted_share_of_answers_lies_below_the_threshold() -> None:
-    probabilities = probabilities_of(drawn_logits(3, 1.0)[0])
+    probabilities = probabilities_of(drawn_logits(3, 1.0)[0], 0.3)
     threshold = review_threshold(probabilities, 0.05)
     assert (probabilities.max(axis=1) < threshold).mean() == pytest.approx(0.05, abs=0.001)
