@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bloodcell import __version__
 from bloodcell.errors import BloodcellError
-from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,9 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except BloodcellError as error:
-        print(f"bloodcell: {error}", file=sys.stderr)
+        print(f"bloodcell: {readable_path(str(error))}", file=sys.stderr)
     except OSError as error:
-        named = f"{error.filename}: " if error.filename else ""
+        named = f"{readable_path(str(error.filename))}: " if error.filename else ""
         print(f"bloodcell: {named}{error.strerror or error}. Check the path and the disk.", file=sys.stderr)
     except KeyboardInterrupt:
         print("bloodcell: stopped.", file=sys.stderr)
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=_positive, metavar="N")
     train.add_argument("--batch-size", type=_positive, metavar="N")
     train.add_argument("--image-size", type=_positive, metavar="PX")
+    train.add_argument("--learning-rate", type=float, metavar="RATE", help="peak learning rate of Adam")
     train.add_argument("--seed", type=_not_negative, metavar="N", help="initialisation, order, augmentation")
     train.add_argument("--split-seed", type=_not_negative, metavar="N", help="the split alone")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
@@ -126,7 +127,7 @@ def _classify(options: argparse.Namespace) -> int:
         write_table(rows(), stream)
     print(f"{len(sources) - len(unreadable)} of {len(sources)} images answered, written to {options.csv}.")
     for name, reason in unreadable:
-        print(f"bloodcell: {name}: {reason}", file=sys.stderr)
+        print(f"bloodcell: {readable_path(name)}: {reason}", file=sys.stderr)
     return 1 if unreadable else 0
 
 
@@ -139,26 +140,36 @@ def _train(options: argparse.Namespace) -> int:
         "image_size_px": options.image_size,
         "seed": options.seed,
         "split_seed": options.split_seed,
-        "device": options.device,
+        "learning_rate": options.learning_rate,
     }
-    config = None
-    if options.resume and (options.experiment or any(value is not None for value in changes.values())):
-        options.wrong_usage("a resumed run keeps its settings: give --run-dir and --resume, and --data if it has moved")
     if not options.resume:
         if options.experiment is None or options.data is None:
             options.wrong_usage("a new run needs --experiment and --data; --resume goes on with one")
         try:
-            config = experiment_config(options.experiment).changed(**changes)
+            config = experiment_config(options.experiment).changed(**changes, device=options.device)
         except ValueError as error:
             raise BloodcellError(f"These settings do not fit: {error}.") from error
 
     from bloodcell.training.run_folder import RunFolder
     from bloodcell.training.terminal import stop_on_signals, training_bars
-    from bloodcell.training.train_run import train_run
+    from bloodcell.training.train_run import resume_run, start_run
 
     folder = RunFolder(options.run_dir)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
-        finished = train_run(config, options.data, folder, report=report, progress=progress, should_stop=should_stop)
+        if options.resume:
+            folder.refuse_other_settings({"experiment": options.experiment, **changes})
+            finished = resume_run(
+                folder,
+                data_folder=options.data,
+                device=options.device,
+                report=report,
+                progress=progress,
+                should_stop=should_stop,
+            )
+        else:
+            finished = start_run(
+                config, options.data, folder, report=report, progress=progress, should_stop=should_stop
+            )
     if not finished:
         print(f"Stopped. Go on with: python -m bloodcell train --run-dir {options.run_dir} --resume", file=sys.stderr)
         return 1
@@ -196,7 +207,7 @@ def _check(options: argparse.Namespace) -> int:
         report = check_images(scan.files, progress=lambda done, total: _show(bar, done, total))
     print(*report.sentences(), sep="\n")
     if scan.other_folders:
-        print(f"Folders that mean none of the eight classes, not read: {', '.join(scan.other_folders)}.")
+        print(f"Folders that mean none of the eight classes, not read: {readable_path(', '.join(scan.other_folders))}.")
     if options.json:
         values = {**report.to_dict(), "other_folders": list(scan.other_folders)}
         write_atomically(options.json, (json.dumps(values, indent=1) + "\n").encode())

@@ -84,13 +84,13 @@ class RunConfig:
     def image_size_at(self, epoch: int) -> int:
         """Return the training image's side in pixels in an epoch (from 0): grows evenly, in steps of 16 pixels.
 
-        The last quarter of the epochs trains at the full size.
+        The last quarter of the epochs, at least the last one, trains at the full size.
         """
-        if self.first_image_size_px is None:
+        progress = epoch / (0.75 * self.epochs)
+        if self.first_image_size_px is None or progress >= 1 or epoch == self.epochs - 1:
             return self.image_size_px
-        progress = min(1.0, epoch / max(1.0, 0.75 * self.epochs))
         size = self.first_image_size_px + progress * (self.image_size_px - self.first_image_size_px)
-        return min(self.image_size_px, max(self.first_image_size_px, int(size) // 16 * 16))
+        return max(self.first_image_size_px, int(size) // 16 * 16)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""
@@ -106,14 +106,23 @@ class RunConfig:
         known = {field.name for field in fields(cls)}
         if unknown := set(values) - known:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+        if missing := known - set(values):
+            raise ValueError(f"missing settings: {', '.join(sorted(missing))}")
+        return cls(**values)
 
     def changed(self, **changes: Any) -> "RunConfig":
-        """Return a copy with the given fields changed; None leaves a field as it is."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+        """Return a copy with the given fields changed; None leaves a field as it is.
+
+        A new size below the first size of growing images lowers that too.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        size, first = given.get("image_size_px"), self.first_image_size_px
+        if size is not None and first is not None and "first_image_size_px" not in given:
+            given["first_image_size_px"] = min(size, first)
+        return replace(self, **given)
 
 
 def _check(name: str, value: object, holds: bool, expected: str) -> None:

@@ -1,6 +1,7 @@
 """Where data, runs and weights live, and how files are written."""
 
 import contextlib
+import errno
 import io
 import os
 import tempfile
@@ -20,13 +21,13 @@ DEFAULT_WEIGHTS = "unet_encoder"
 def home_folder() -> Path:
     """Return BLOODCELL_HOME, or the user's data folder: it holds runs and published weights."""
     named = os.environ.get("BLOODCELL_HOME")
-    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("bloodcell"))
+    return Path(named) if named else Path(platformdirs.user_data_dir("bloodcell"))
 
 
 def data_folder() -> Path | None:
     """Return BLOODCELL_DATA, the dataset, or None where it is not set."""
     named = os.environ.get("BLOODCELL_DATA")
-    return Path(named).expanduser() if named else None
+    return Path(named) if named else None
 
 
 def published_weights() -> Path:
@@ -55,15 +56,41 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a temporary file that replaces `path` when the context ends without an error."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Yield a temporary file that replaces `path` when the context ends without an error.
+
+    A link's target is replaced, not the link. What is there and is no file (a pipe, /dev/null) is written to as it is.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "The folder does not exist", str(path.parent))
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _read_umask() -> int:
+    """Return the process's umask; asking is setting, so it is done once, before there are threads."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
+
+
+_UMASK = _read_umask()
+
+
+def readable_path(path: Path | str) -> str:
+    """Return a path as text that can be printed: no control character, no byte that is no UTF-8."""
+    text = str(path).encode(errors="surrogateescape").decode(errors="replace")
+    return "".join(character if character.isprintable() else "?" for character in text)

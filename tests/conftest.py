@@ -1,14 +1,16 @@
 """Fixtures: drawn cells for tests that run anywhere, real cells where they lie beside the repository."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bloodcell.config import RunConfig
 from bloodcell.data.synthetic import write_synthetic_dataset
-from bloodcell.training.run_folder import RunFolder
-from bloodcell.training.train_run import train_run
+from bloodcell.training.run_folder import RunFolder, RunStatus
+from bloodcell.training.train_run import resume_run, start_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -34,29 +36,33 @@ def drawn_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def quick_config(**changes: object) -> RunConfig:
     """A config that trains in a second on drawn cells."""
-    values = {
-        "experiment": "quick",
-        "model": "simple_cnn",
-        "image_size_px": 32,
-        "epochs": 2,
-        "batch_size": 16,
-        "device": "cpu",
-        **changes,
-    }
-    return RunConfig.from_dict(values)
+    config = RunConfig(experiment="quick", model="simple_cnn", image_size_px=32, epochs=2, batch_size=16, device="cpu")
+    return replace(config, **changes)
+
+
+def train_or_resume(
+    config: RunConfig | None,
+    data_folder: Path | None,
+    folder: RunFolder,
+    *,
+    report: Callable[[RunStatus], None] = lambda status: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Start a run, or resume the folder's where there is no config, without drawing anything."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        assert 0 < done <= total
+
+    if config is None:
+        return resume_run(folder, data_folder=data_folder, report=report, progress=progress, should_stop=should_stop)
+    assert data_folder is not None
+    return start_run(config, data_folder, folder, report=report, progress=progress, should_stop=should_stop)
 
 
 def train_quietly(config: RunConfig | None, data_folder: Path | None, run_dir: Path) -> RunFolder:
-    """Train or resume to the end without drawing anything."""
+    """Train or resume to the end."""
     folder = RunFolder(run_dir)
-    assert train_run(
-        config,
-        data_folder,
-        folder,
-        report=lambda status: None,
-        progress=lambda what, done, total: None,
-        should_stop=lambda: False,
-    )
+    assert train_or_resume(config, data_folder, folder)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 import io
 import random
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 
@@ -19,7 +18,7 @@ from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.paths import data_folder
 from bloodcell.prediction.classifier import ImageSource
-from bloodcell.prediction.image_sources import zip_sources
+from bloodcell.prediction.image_sources import open_zip, zip_sources
 from webui.cells import WaitingImage, add_waiting, held_bytes
 from webui.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
 
@@ -87,9 +86,9 @@ def _upload_sources(name: str, data: bytes) -> list[ImageSource]:
     if not data.startswith(_ZIP_START):
         return [ImageSource(name=name, read=held_bytes(data))]
     try:
-        found = zip_sources(zipfile.ZipFile(io.BytesIO(data)))
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return [_refused(name, "The ZIP is damaged. Make it again from the folder of images.")]
+        found = zip_sources(open_zip(io.BytesIO(data), "The ZIP"))
+    except BloodcellError as error:
+        return [_refused(name, str(error))]
     return found or [_refused(name, "There is no image in the ZIP.")]
 
 

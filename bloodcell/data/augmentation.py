@@ -15,8 +15,12 @@ from bloodcell.config import Augmentation
 from bloodcell.data.model_input import normalise
 
 STAIN_VECTORS: tuple[tuple[float, float, float], ...] = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
-"""Optical densities of haematoxylin, eosin and a rest over red, green, blue.
+"""Optical densities of haematoxylin, eosin and DAB over red, green, blue.
 Source: A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", 2001."""
+
+
+_STAINS = F.normalize(torch.tensor(STAIN_VECTORS), dim=1)
+_TO_STAINS = torch.linalg.inv(_STAINS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,9 +109,8 @@ def _illuminate(images: Tensor, ranges: AugmentationRanges) -> Tensor:
 
 def _stain(images: Tensor, limit: float) -> Tensor:
     """Scale the optical density of each stain by its own factor, image by image."""
-    stains = F.normalize(images.new_tensor(STAIN_VECTORS), dim=1)
     factors = 1 + _between(limit, (len(images), 3, 1), images.device)
-    mixing = torch.linalg.inv(stains) @ (factors * stains)
+    mixing = _TO_STAINS.to(images.device) @ (factors * _STAINS.to(images.device))
     density = -torch.log(images.clamp(min=1 / 255)).flatten(2)
     return torch.exp(-(mixing.transpose(1, 2) @ density)).view_as(images)
 

@@ -48,11 +48,14 @@ class TrainingBatches:
             yield augmenter(self._shrunk[chosen]), self.labels[chosen]
 
     def clean(self, count: int) -> Iterator[Tensor]:
-        """Yield the field of view of up to `count` images, evenly spread over the set, at the full size, not varied."""
+        """Yield the field of view of up to `count` images at the full size, not varied; always the same, classes mixed.
+
+        Batches of one class each would have statistics that no batch of training has. Torch's global random state is
+        left alone.
+        """
         augmenter = BatchAugmenter(
             "none", image_size_px=self.config.image_size_px, field_of_view=self.config.field_of_view
         )
-        total = len(self.labels)
-        chosen = torch.linspace(0, total - 1, min(count, total), device=self.labels.device).long()
-        for part in chosen.split(self.config.batch_size):
+        chosen = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(0))[:count]
+        for part in chosen.to(self.labels.device).split(self.config.batch_size):
             yield augmenter(self.images[part])

@@ -59,7 +59,7 @@ def scan_dataset(folder: Path) -> FolderScan:
     Raises:
         DatasetError: the folder is missing, no folder in it means a class, or the class folders hold no image.
     """
-    folder = folder.expanduser().resolve()
+    folder = folder.resolve()
     if not folder.is_dir():
         raise DatasetError(f"The data folder {folder} does not exist. Give the folder that holds one folder per class.")
     files: list[LabelledFile] = []

@@ -21,6 +21,7 @@ from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.data.folder_scan import LabelledFile
 from bloodcell.data.image_file import open_image, read_image_bytes
 from bloodcell.errors import UnreadableImage
+from bloodcell.paths import readable_path
 
 # Measured on 3,200 PBC images (400 per class): the lowest is 17.8 (a platelet), the median 37.7. The plainest 80 × 80
 # px piece of background has 6.0 in the median image. Below 6 nothing but background or a failed export is left.
@@ -70,16 +71,18 @@ class IntegrityReport:
         counts = zip(CELL_CLASSES, self.class_counts, strict=True)
         per_class = ", ".join(f"{cell_class.display_name} {count:,}" for cell_class, count in counts)
         found = [f"{_number(self.images, 'image')}: {per_class}."]
-        unreadable = [f"{_shown(name)} ({reason.rstrip('.')})" for name, reason in self.unreadable]
-        low_variance = [f"{_shown(name)} ({deviation:.1f})" for name, deviation in self.low_variance]
+        unreadable = [f"{readable_path(name)} ({reason.rstrip('.')})" for name, reason in self.unreadable]
+        low_variance = [f"{readable_path(name)} ({deviation:.1f})" for name, deviation in self.low_variance]
         limit = f"standard deviation under {LOWEST_STANDARD_DEVIATION:g} grey levels"
         found += _fault("Unreadable", "image", unreadable)
         found += _fault(f"Almost one colour, {limit}", "image", low_variance)
         found += _fault(
-            "Same file more than once", "group", [_shown(" = ".join(group)) for group in self.duplicate_groups]
+            "Same file more than once", "group", [readable_path(" = ".join(group)) for group in self.duplicate_groups]
         )
         found += _fault(
-            "Same file under two labels", "group", [_shown(" = ".join(group)) for group in self.conflicting_groups]
+            "Same file under two labels",
+            "group",
+            [readable_path(" = ".join(group)) for group in self.conflicting_groups],
         )
         if len(self.usable) == self.images:
             found.append("All images are usable.")
@@ -172,8 +175,3 @@ def _fault(title: str, noun: str, examples: Sequence[str]) -> list[str]:
 
 def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _shown(name: str) -> str:
-    # A control character in a file name could rewrite the terminal's line.
-    return "".join(character if character.isprintable() else "?" for character in name)

@@ -92,7 +92,8 @@ def write_split(split: Split, path: Path) -> None:
     writer.writerow(_COLUMNS)
     for part, entries in (("training", split.training), ("validation", split.validation)):
         writer.writerows([part, entry.file, entry.label, entry.sha256] for entry in entries)
-    write_atomically(path, stream.getvalue().encode())
+    # File names that are no UTF-8 come from the disk as surrogates and go back as the bytes they were.
+    write_atomically(path, stream.getvalue().encode(errors="surrogateescape"))
 
 
 def read_split(path: Path) -> Split:
@@ -103,7 +104,7 @@ def read_split(path: Path) -> Split:
     """
     parts: dict[str, list[SplitFile]] = {"training": [], "validation": []}
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
             for row in csv.DictReader(stream):
                 parts[row["part"]].append(SplitFile(file=row["file"], label=int(row["label"]), sha256=row["sha256"]))
     except (OSError, KeyError, ValueError) as error:

@@ -16,7 +16,7 @@ from bloodcell.data.image_file import read_image_bytes
 from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.errors import DatasetError
 from bloodcell.measures.metrics import ClassificationFigures, classification_figures
-from bloodcell.paths import write_atomically
+from bloodcell.paths import readable_path, write_atomically
 from bloodcell.prediction.classifier import Classifier, ImageSource
 from bloodcell.training.run_result import hardware_name
 
@@ -42,6 +42,7 @@ class Evaluation:
         )
         return {
             **self.figures.to_dict(),
+            "row_shares": self.figures.row_shares.tolist(),
             "class_keys": list(CLASS_KEYS),
             "unreadable": len(self.unreadable),
             "shown_as_sure": len(sure),
@@ -123,13 +124,18 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         lines.append(
             f"{cell_class.display_name:22}{of_class.support:6d}{of_class.precision:11.2%}{of_class.recall:9.2%}{of_class.f1:9.4f}"
         )
-    columns = [cell_class.key[:8] for cell_class in CELL_CLASSES]
-    lines += ["", "Confusion matrix: rows are the truth, columns the answers; counts, and each row's share right", ""]
-    lines.append(" " * 22 + "".join(f"{name:>9}" for name in columns) + f"{'right':>9}")
-    for index, cell_class in enumerate(CELL_CLASSES):
-        counts = "".join(f"{count:9d}" for count in figures.confusion_matrix[index])
-        lines.append(f"{cell_class.display_name:22}{counts}{figures.row_shares[index][index]:9.1%}")
+    lines += ["", "Confusion matrix, counts: rows are the truth, columns the answers", ""]
+    lines += _matrix_lines(figures.confusion_matrix, "9d")
+    lines += ["", "Confusion matrix, shares of each row", ""]
+    lines += _matrix_lines(figures.row_shares, "9.1%")
     if evaluation.unreadable:
         lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
-        lines += [f"  {name}: {reason}" for name, reason in evaluation.unreadable]
+        lines += [f"  {readable_path(name)}: {reason}" for name, reason in evaluation.unreadable]
     return "\n".join(lines) + "\n"
+
+
+def _matrix_lines(matrix: np.ndarray, number_format: str) -> list[str]:
+    lines = [" " * 22 + "".join(f"{cell_class.key[:8]:>9}" for cell_class in CELL_CLASSES)]
+    for cell_class, row in zip(CELL_CLASSES, matrix, strict=True):
+        lines.append(f"{cell_class.display_name:22}" + "".join(format(number, number_format) for number in row))
+    return lines

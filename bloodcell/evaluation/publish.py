@@ -3,16 +3,18 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bloodcell.data.image_cache import decode_images, labels_of
-from bloodcell.data.split import read_split
-from bloodcell.errors import WeightsError
+from bloodcell.data.split import Split, read_split
+from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.evaluation.evaluate import evaluate
 from bloodcell.measures.calibration import probabilities_of
+from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights, model_from_tensors, save_weights
 from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 from bloodcell.prediction.classifier import Classifier
@@ -20,7 +22,7 @@ from bloodcell.training.run_folder import RunFolder
 from bloodcell.training.run_result import measure_validation
 from bloodcell.training.validation import predict_logits
 
-LARGEST_CHANGE = 1e-3
+LARGEST_CHANGE = 5e-3
 """Most that a probability may move when tensors are stored in half precision."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 
@@ -48,7 +50,7 @@ def publish(
 
     Raises:
         WeightsError: the name is not usable or taken by weights that ship, or the run has no weights.
-        DatasetError: the run's images are gone or have changed.
+        DatasetError: the run's images are gone or have changed, or test images were seen in training.
         RunFolderError: there is no run.
     """
     _refuse_name(name, to)
@@ -62,23 +64,37 @@ def publish(
         field_of_view=best.card.field_of_view,
     )
     tensors = half_precision_where_equal(best, images)
-    logits = predict_logits(model_from_tensors(best.card.model, tensors), images, memory_format=torch.contiguous_format)
-    measured, _ = measure_validation(logits.numpy(), labels_of(split.validation).numpy())
-    measured["metrics"]["stored_as"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
-    card = replace(
-        best.card,
-        name=name,
-        licence=licence,
-        training_data={**best.card.training_data, "source": source},
-        **measured,
-    )
-    target = to or published_weights()
-    card = save_weights(target, card, tensors)
+    model = model_from_tensors(best.card.model, tensors)
+    measured, _ = measure_validation(_logits(model, images), labels_of(split.validation).numpy())
+    measured["metrics"]["stored_as"] = _stored_as(tensors)
+    training_data = {**best.card.training_data, "source": source}
+    card = replace(best.card, name=name, licence=licence, training_data=training_data, **measured)
     if test_folder is not None:
-        classifier = Classifier.load(target / f"{name}.safetensors")
-        test = evaluate(classifier, test_folder).summary(classifier)
-        card = save_weights(target, replace(card, metrics={**card.metrics, "test": test}), tensors)
-    return card
+        test = _measure_test(LoadedWeights(card=card, model=model), test_folder, split)
+        card = replace(card, metrics={**card.metrics, "test": test})
+    return save_weights(to or published_weights(), card, tensors)
+
+
+def _measure_test(weights: LoadedWeights, test_folder: Path, split: Split) -> dict[str, Any]:
+    classifier = Classifier(weights)
+    evaluation = evaluate(classifier, test_folder)
+    known = {entry.sha256 for entry in (*split.training, *split.validation)}
+    if shared := sum(row.sha256 in known for row in evaluation.rows):
+        raise DatasetError(
+            f"{shared} of the {len(evaluation.rows)} test images were seen in training or validation, so they test "
+            "nothing. Take them out of the test folder."
+        )
+    summary = evaluation.summary(classifier)
+    return {key: value for key, value in summary.items() if key not in ("model", "model_sha256")}
+
+
+def _stored_as(tensors: dict[str, Tensor]) -> str:
+    return "float16" if any(tensor.dtype == torch.float16 for tensor in tensors.values()) else "float32"
+
+
+def _logits(model: CellClassifier, images: Tensor) -> np.ndarray:
+    channels_last = model.to(memory_format=torch.channels_last)
+    return predict_logits(channels_last, images, memory_format=torch.channels_last).numpy()
 
 
 def _refuse_name(name: str, to: Path | None) -> None:
@@ -90,23 +106,22 @@ def _refuse_name(name: str, to: Path | None) -> None:
 
 
 def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[str, Tensor]:
-    """Return the tensors in float16 if every answer on the images stays the same, else in float32.
+    """Return the filters in float16 if every answer on the images stays the same, else all in float32.
 
-    The same means: the same class, and no probability moves by more than `LARGEST_CHANGE`.
+    The same means: the same class, and no probability moves by more than `LARGEST_CHANGE`. Batch norm and biases stay
+    float32: they are a thousandth of the size, and halving them as well doubles the change (measured on
+    `unet_encoder`, 640 validation images).
 
     Args:
         images: (N, 3, S, S) uint8, prepared for the model.
     """
     full = weights.model.state_dict()
-    half = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in full.items()}
+    half = {key: tensor.half() if tensor.ndim > 1 else tensor for key, tensor in full.items()}
     if not all(torch.isfinite(tensor).all() for tensor in half.values()):
         return full
     rounded = model_from_tensors(weights.card.model, half)
     before, after = (
-        probabilities_of(
-            predict_logits(model, images, memory_format=torch.contiguous_format).numpy(), weights.card.temperature
-        )
-        for model in (weights.model, rounded)
+        probabilities_of(_logits(model, images), weights.card.temperature) for model in (weights.model, rounded)
     )
     is_equal = (before.argmax(1) == after.argmax(1)).all() and np.abs(before - after).max() <= LARGEST_CHANGE
     return half if is_equal else full

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError
@@ -79,8 +80,26 @@ class WeightsCard:
             card = cls(**entries)
         except TypeError as error:
             raise ValueError(str(error).replace("WeightsCard.__init__() ", "")) from error
+        card.check_types()
         card.check()
         return card
+
+    def check_types(self) -> None:
+        """Refuse entries of another type than their field's.
+
+        Raises:
+            ValueError: names the entry.
+        """
+        for field, hint in get_type_hints(type(self)).items():
+            kind = get_origin(hint) or hint
+            value = getattr(self, field)
+            numbers = value if field in ("mean", "std") and isinstance(value, tuple) else [value]
+            if kind is float or field in ("mean", "std"):
+                is_right = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+            else:
+                is_right = type(value) is kind
+            if not is_right or (field in ("mean", "std") and not isinstance(value, tuple)):
+                raise ValueError(f"its entry '{field}' is not what it must be")
 
     def check(self) -> None:
         """Refuse what this version cannot answer with.
@@ -88,26 +107,18 @@ class WeightsCard:
         Raises:
             ValueError: says which entry is wrong.
         """
-        numbers = (
-            self.image_size_px,
-            self.field_of_view,
-            self.temperature,
-            self.review_threshold,
-            *self.mean,
-            *self.std,
-        )
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"its format version is {self.format_version}, this program reads {FORMAT_VERSION}")
         if self.model not in MODEL_BUILDERS:
             raise ValueError(f"it is made for the unknown model '{self.model}'")
         if self.class_keys != CLASS_KEYS:
             raise ValueError("its classes are not the eight classes of this program in their order")
-        if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
-            raise ValueError("a number is missing in it")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ValueError("mean and std need one number for each of the three channels")
         if not (16 <= self.image_size_px <= 1024 and 0 < self.field_of_view <= 1 and self.temperature > 0):
             raise ValueError("image size, field of view or temperature is out of range")
+        if not 0 <= self.review_threshold <= 1:
+            raise ValueError("its review threshold is out of range")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +185,7 @@ def find_weights(name_or_path: str | Path) -> Path:
     Raises:
         WeightsError: there is none.
     """
-    as_path = Path(name_or_path).expanduser()
+    as_path = Path(name_or_path)
     if as_path.suffix or len(as_path.parts) > 1:
         if as_path.suffix != ".safetensors":
             raise WeightsError(

@@ -1,11 +1,14 @@
 """What a user points at, as a list of images: a file, a folder at any depth, or a ZIP."""
 
 import contextlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from bloodcell.data.folder_scan import image_files_below
 from bloodcell.data.image_file import IMAGE_SUFFIXES, MAXIMUM_BYTES, read_image_bytes
@@ -25,13 +28,13 @@ def open_sources(paths: Sequence[Path]) -> Iterator[list[ImageSource]]:
     """
     with contextlib.ExitStack() as stack:
         sources: list[ImageSource] = []
-        for path in (path.expanduser() for path in paths):
+        for path in paths:
             if path.is_dir():
                 found = [_file_source(file, file.relative_to(path).as_posix()) for file in image_files_below(path)]
             elif not path.exists():
                 raise DatasetError(f"{path} does not exist. Give an image, a folder or a ZIP.")
             elif path.suffix.lower() == ".zip":
-                found = zip_sources(_open_zip(path, stack))
+                found = zip_sources(stack.enter_context(open_zip(path, path.name)))
             else:
                 found = [_file_source(path, path.name)]
             if not found:
@@ -44,11 +47,23 @@ def _file_source(path: Path, name: str) -> ImageSource:
     return ImageSource(name=name, read=partial(read_image_bytes, path))
 
 
-def _open_zip(path: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, NotImplementedError, OSError, ValueError, OverflowError),
+)
+"""What zipfile raises on damaged archives; UnicodeDecodeError is a ValueError."""
+
+
+def open_zip(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
+    """Open a ZIP for reading.
+
+    Raises:
+        DatasetError: it is damaged or no ZIP.
+    """
     try:
-        return stack.enter_context(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DatasetError(f"{path.name} is damaged or not a ZIP. Make it again from the folder of images.") from error
+        return zipfile.ZipFile(file)
+    except _ZIP_ERRORS as error:
+        raise DatasetError(f"{name} is damaged or not a ZIP. Make it again from the folder of images.") from error
 
 
 def zip_sources(archive: zipfile.ZipFile) -> list[ImageSource]:
@@ -74,10 +89,10 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(entry) as stream:
             data = stream.read(MAXIMUM_BYTES + 1)
+    except _ZIP_ERRORS as error:
+        raise UnreadableImage("The file is damaged inside the ZIP. Make the ZIP again.") from error
     except RuntimeError as error:
         raise UnreadableImage("The file is locked with a password. Unpack the ZIP first.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise UnreadableImage("The file is damaged inside the ZIP. Make the ZIP again.") from error
     if len(data) > MAXIMUM_BYTES:
         raise too_large
     return data

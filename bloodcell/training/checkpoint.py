@@ -35,7 +35,9 @@ def save_checkpoint(
 ) -> None:
     """Write last.pt with the loop's, the model's and the optimizers' state and torch's random state."""
     stream = io.BytesIO()
-    random_state = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+    random_state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_initialized():
+        random_state["cuda"] = torch.cuda.get_rng_state()
     torch.save({"loop": asdict(state), "model": model, "optimization": optimization, "random": random_state}, stream)
     write_atomically(folder.checkpoint, stream.getvalue())
 
@@ -51,9 +53,9 @@ def load_checkpoint(folder: RunFolder) -> tuple[LoopState, dict[str, Any], dict[
         loop = dict(saved["loop"])
         history = [EpochMetrics(**row) for row in loop.pop("history")]
         state = LoopState(**loop, history=history)
+        torch.set_rng_state(saved["random"]["cpu"])
+        if "cuda" in saved["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(saved["random"]["cuda"])
+        return state, dict(saved["model"]), dict(saved["optimization"])
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
         raise RunFolderError(f"The checkpoint {folder.checkpoint} is damaged ({error}). Start a new run.") from error
-    torch.set_rng_state(saved["random"]["cpu"])
-    if saved["random"]["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["random"]["cuda"])
-    return state, saved["model"], saved["optimization"]

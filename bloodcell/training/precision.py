@@ -31,7 +31,7 @@ def runs_bf16_natively(device: torch.device) -> bool:
     """Tell whether bf16 is arithmetic of the device; emulated bf16 is many times slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def memory_format_of(config: RunConfig) -> torch.memory_format:

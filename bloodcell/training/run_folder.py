@@ -1,11 +1,14 @@
 """The folder of one run: what it was asked, what it has measured, whether it lives, and how it ended."""
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
 import logging
 import os
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +61,7 @@ class RunFolder:
     """Paths, reading and writing of one run's files. Every write is whole or not at all."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().resolve()
+        self.path = path.resolve()
         self.config = self.path / "config.json"
         self.split = self.path / "split.csv"
         self.metrics = self.path / "metrics.csv"
@@ -83,6 +86,27 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"The run folder {self.path} cannot be written: {error.strerror}.") from error
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; the lock ends with the process, however that ends.
+
+        Raises:
+            RunFolderError: another process trains this run, or the folder cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise RunFolderError(f"The run folder {self.path} cannot be written: {error.strerror}.") from error
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(
+                    f"Another process trains the run in {self.path}. Wait for it, or stop it."
+                ) from error
+            yield
+
     def read_config(self) -> tuple[RunConfig, Path]:
         """Return the config that the run was started with, and its data folder.
 
@@ -93,11 +117,27 @@ class RunFolder:
             values = json.loads(self.config.read_bytes())
             return RunConfig.from_dict(values["config"]), Path(values["data_folder"])
         except FileNotFoundError as error:
-            raise RunFolderError(f"There is no run in {self.path}. Start one without --resume.") from error
+            raise RunFolderError(
+                f"There is no run in {self.path}. Start one with an experiment and a data folder."
+            ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
                 f"The config of the run in {self.path} is damaged ({error}). Start a new run."
             ) from error
+
+    def refuse_other_settings(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that are not those that the run began with; None stands for not given.
+
+        Raises:
+            RunFolderError: names the first that differs; or there is no run.
+        """
+        recorded = self.read_config()[0].to_dict()
+        for name, value in settings.items():
+            if value is not None and value != recorded[name]:
+                raise RunFolderError(
+                    f"The run in {self.path} began with {name} {recorded[name]}, not {value}. Resume it without that "
+                    "setting, or start a new run in another folder."
+                )
 
     def write_metrics(self, rows: list[EpochMetrics]) -> None:
         """Write metrics.csv whole, a row per epoch."""
@@ -143,4 +183,15 @@ class RunFolder:
         write_atomically(path, (json.dumps(values, indent=1) + "\n").encode())
 
 
-_PROCESS_START = time.time()
+def _process_start_time() -> float:
+    """Return when this process began, seconds since 1970, as the system counts it where it says so."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, StopIteration, IndexError, ValueError):
+        return _IMPORTED
+
+
+_IMPORTED = time.time()
+_PROCESS_START = _process_start_time()

@@ -4,32 +4,37 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bloodcell.config import RunConfig
+from bloodcell.data.folder_scan import scan_dataset
 from bloodcell.data.split import read_split, write_split
-from bloodcell.errors import BloodcellError, RunFolderError
-from bloodcell.training.precision import resolve_by_measurement
+from bloodcell.errors import BloodcellError
+from bloodcell.training.precision import pick_device, resolve_by_measurement
 from bloodcell.training.run_data import Progress, load_run_data, split_dataset
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from bloodcell.training.trainer import Trainer
 
+Report = Callable[[RunStatus], None]
+Stop = Callable[[], bool]
+
 logger = logging.getLogger(__name__)
 
 
-def train_run(
-    config: RunConfig | None,
-    data_folder: Path | None,
-    folder: RunFolder,
-    *,
-    report: Callable[[RunStatus], None],
-    progress: Progress,
-    should_stop: Callable[[], bool],
+class _StopAsked(Exception):
+    """A stop was asked for while images were read."""
+
+
+def start_run(
+    config: RunConfig, data_folder: Path, folder: RunFolder, *, report: Report, progress: Progress, should_stop: Stop
 ) -> bool:
-    """Train a new run, or go on with the one in the folder where config is None.
+    """Train a new run to its last epoch.
 
     Args:
-        data_folder: the dataset; None on resume: where it was.
+        report: called about every two seconds of training.
+        progress: called while images are read.
+        should_stop: asked often; the run then ends so that it can be resumed.
 
     Returns:
         Whether the last epoch was reached; False after a stop that was asked for.
@@ -37,20 +42,49 @@ def train_run(
     Raises:
         BloodcellError: data, folder or settings do not allow it, or the loss diverged; outcome.json says why.
     """
-    resuming = config is None
-    if config is None:
-        config, recorded_folder = folder.read_config()
-        data_folder = data_folder or recorded_folder
-    elif data_folder is None:
-        raise RunFolderError("A new run needs a data folder (--data).")
-    else:
-        data_folder = data_folder.expanduser().resolve()
-        config = resolve_by_measurement(config)
+    data_folder = data_folder.resolve()
+    scan_dataset(data_folder)
+    config = resolve_by_measurement(config)
+    with folder.locked():
         folder.create(config, data_folder)
+        return _recorded(config, data_folder, folder, report, progress, should_stop)
+
+
+def resume_run(
+    folder: RunFolder,
+    *,
+    data_folder: Path | None = None,
+    device: str | None = None,
+    report: Report,
+    progress: Progress,
+    should_stop: Stop,
+) -> bool:
+    """Go on with the run in a folder, with its own settings; a run that is finished is left as it is.
+
+    Args:
+        data_folder: the dataset; None: where it was.
+        device: 'auto', 'cpu' or 'cuda'; None: the run's own.
+
+    Returns, Raises:
+        As `start_run`.
+    """
+    config, recorded_folder = folder.read_config()
+    on_device = pick_device(device or config.device).type
+    config = replace(config, device="cuda" if on_device == "cuda" else "cpu")
+    with folder.locked():
+        if (outcome := folder.read_outcome()) is not None and outcome["state"] == "finished":
+            return True
+        return _recorded(config, (data_folder or recorded_folder).resolve(), folder, report, progress, should_stop)
+
+
+def _recorded(
+    config: RunConfig, data_folder: Path, folder: RunFolder, report: Report, progress: Progress, should_stop: Stop
+) -> bool:
+    """Train, and write down how it ended."""
     folder.outcome.unlink(missing_ok=True)
     with _logged(folder):
         try:
-            finished = _train(config, data_folder, folder, resuming, report, progress, should_stop)
+            finished = _train(config, data_folder, folder, report, progress, should_stop)
         except BaseException as error:
             folder.write_outcome("failed", str(error) if isinstance(error, BloodcellError) else repr(error))
             logger.exception("failed")
@@ -63,23 +97,25 @@ def train_run(
 
 
 def _train(
-    config: RunConfig,
-    data_folder: Path,
-    folder: RunFolder,
-    resuming: bool,
-    report: Callable[[RunStatus], None],
-    progress: Progress,
-    should_stop: Callable[[], bool],
+    config: RunConfig, data_folder: Path, folder: RunFolder, report: Report, progress: Progress, should_stop: Stop
 ) -> bool:
-    folder.write_status(
-        RunStatus(epoch=0, epochs=config.epochs, step=0, steps=0, images_per_second=0, eta_seconds=None)
-    )
-    if not folder.split.exists():
-        write_split(split_dataset(config, data_folder, progress), folder.split)
-    data = load_run_data(config, data_folder, read_split(folder.split), progress)
+    reading = RunStatus(epoch=0, epochs=config.epochs, step=0, steps=0, images_per_second=0, eta_seconds=None)
+
+    def progress_or_stop(what: str, done: int, total: int) -> None:
+        if done % 50 == 1:
+            folder.write_status(reading)
+        if should_stop():
+            raise _StopAsked
+        progress(what, done, total)
+
+    try:
+        if not folder.split.exists():
+            write_split(split_dataset(config, data_folder, progress_or_stop), folder.split)
+        data = load_run_data(config, data_folder, read_split(folder.split), progress_or_stop)
+    except _StopAsked:
+        return False
     trainer = Trainer(config, data, folder, report=report, should_stop=should_stop)
-    if resuming:
-        trainer.resume()
+    trainer.resume()
     return trainer.run()
 
 

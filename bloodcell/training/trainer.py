@@ -99,10 +99,10 @@ class Trainer:
             seen += len(labels)
             self._heartbeat(step)
             if self.device.type == "cpu":
-                self._refuse_divergence(loss_sum)
+                self._refuse_divergence(loss_sum.item())
             if self.should_stop():
                 return math.nan, math.nan
-        self._refuse_divergence(loss_sum)
+        self._refuse_divergence(loss_sum.item())
         return loss_sum.item() / seen, correct.item() / seen
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,8 +114,8 @@ class Trainer:
         self.optimization.step()
         return loss, logits
 
-    def _refuse_divergence(self, loss_sum: Tensor) -> None:
-        if not math.isfinite(loss_sum.item()):
+    def _refuse_divergence(self, loss: float) -> None:
+        if not math.isfinite(loss):
             kept = (
                 f"epoch {self.state.best_epoch} is kept as the best"
                 if self.state.best_epoch
@@ -133,6 +133,7 @@ class Trainer:
             set_exact_batch_norm(self.model, (images.contiguous(memory_format=self.memory_format) for images in clean))
         logits = predict_logits(self.model, self.data.validation_images, memory_format=self.memory_format)
         validation_accuracy, validation_loss = accuracy_and_loss(logits, self.data.validation_labels)
+        self._refuse_divergence(validation_loss)
         state = self.state
         state.epoch += 1
         if improved := state.is_better(validation_accuracy, validation_loss):

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from bloodcell.config import Augmentation
-from bloodcell.data.augmentation import AUGMENTATIONS, BatchAugmenter
+from bloodcell.data.augmentation import AUGMENTATIONS, STAIN_VECTORS, BatchAugmenter, _stain
 from bloodcell.data.batches import TrainingBatches, whole_image_size_px
 from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, model_input, prepare_image
 from bloodcell.data.synthetic import draw_cell
@@ -107,3 +107,39 @@ def test_small_epochs_come_at_their_small_size() -> None:
     batches = TrainingBatches(images, torch.zeros(4), config, torch.device("cpu"))
     sides = [next(iter(batches.epoch(epoch)))[0].shape[-1] for epoch in range(4)]
     assert sides == [32, 32, 48, 64]
+
+
+def test_the_batches_of_clean_images_mix_the_classes_and_leave_the_random_state_alone() -> None:
+    labels = torch.arange(8).repeat_interleave(20)
+    images = labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 32, 32)
+    batches = TrainingBatches(images, labels, quick_config(batch_size=32), torch.device("cpu"))
+    state = torch.get_rng_state()
+    values = [to_pixels(batch).mean((1, 2, 3)) for batch in batches.clean(128)]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(len((part * 255).round().unique()) >= 6 for part in values)
+    assert sum(len(part) for part in values) == 128
+    assert all(torch.equal(a, b) for a, b in zip(batches.clean(128), batches.clean(128), strict=True))
+
+
+def test_scaling_one_stain_scales_its_optical_density_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    stains = torch.nn.functional.normalize(torch.tensor(STAIN_VECTORS), dim=1)
+    amounts = torch.tensor([0.3, 0.2, 0.1])
+    # Factors for haematoxylin, eosin and DAB in place of random ones.
+    factors = torch.tensor([1.1, 1.0, 0.9])
+    monkeypatch.setattr("bloodcell.data.augmentation._between", lambda *_: (factors - 1).view(1, 3, 1))
+    image = torch.exp(-(amounts @ stains)).view(1, 3, 1, 1)
+    expected = torch.exp(-((amounts * factors) @ stains)).view(1, 3, 1, 1)
+    torch.testing.assert_close(_stain(image, 0.1), expected)
+
+
+def test_a_known_draw_turns_shifts_and_zooms_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = iter([torch.tensor([0.25]), torch.tensor([0.0]), torch.tensor([[0.25, 0.0]])])
+    monkeypatch.setattr("bloodcell.data.augmentation._between", lambda *_: next(draws))
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor([1.0]))
+    image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    image[:, :, 30:34, 38:42] = 255
+    augmenter = BatchAugmenter("paper", image_size_px=64, field_of_view=1.0)
+    turned = augmenter._orient(image.float() / 255)[0, 0]
+    # A quarter turn reads (x, y) at (−y, x); the shift, a quarter of half a side, then meets the spot 8 px to the right.
+    ys, xs = torch.nonzero(turned > 0.5, as_tuple=True)
+    assert (xs.float().mean().item(), ys.float().mean().item()) == pytest.approx((31.5, 31.5), abs=1)

@@ -1,6 +1,8 @@
 import csv
 import json
 import math
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +17,7 @@ from bloodcell.errors import DatasetError, RunFolderError, TrainingDiverged
 from bloodcell.models.weights_file import load_weights
 from bloodcell.training.checkpoint import LoopState, load_checkpoint
 from bloodcell.training.run_folder import RunFolder, RunStatus
-from bloodcell.training.train_run import train_run
-from tests.conftest import quick_config, train_quietly
+from tests.conftest import quick_config, train_or_resume, train_quietly
 
 
 def metrics_of(folder: RunFolder) -> list[dict[str, str]]:
@@ -30,15 +31,9 @@ def without_timings(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def train_until(folder: RunFolder, config: RunConfig | None, data: Path | None, *, steps: int) -> bool:
     """Train, and ask for a stop after a number of steps."""
+    # Also asked once for each of the 80 images that are checked and then decoded, and at the end of an epoch.
     asked = iter(range(10**6))
-    return train_run(
-        config,
-        data,
-        folder,
-        report=lambda status: None,
-        progress=lambda what, done, total: None,
-        should_stop=lambda: next(asked) >= steps,
-    )
+    return train_or_resume(config, data, folder, should_stop=lambda: next(asked) >= 160 + steps)
 
 
 MAIN_MODEL = quick_config(
@@ -48,6 +43,7 @@ MAIN_MODEL = quick_config(
     schedule="one_cycle",
     augmentation="mild",
     exact_batch_norm=True,
+    memory_format="channels_last",
     first_image_size_px=16,
     field_of_view=0.8,
 )
@@ -76,7 +72,7 @@ def test_six_epochs_equal_three_plus_resume_plus_three_bit_for_bit(
 def test_a_finished_run_leaves_all_its_files(finished_run: RunFolder) -> None:
     names = {path.name for path in finished_run.path.iterdir()}
     assert names == {
-        *("config.json", "split.csv", "metrics.csv", "status.json", "train.log", "last.pt", "outcome.json"),
+        *(".lock", "config.json", "split.csv", "metrics.csv", "status.json", "train.log", "last.pt", "outcome.json"),
         *("best.safetensors", "best.json", "predictions_validation.csv"),
     }
     assert finished_run.read_outcome() is not None
@@ -136,6 +132,45 @@ def test_resuming_where_there_is_no_run_is_a_sentence(tmp_path: Path) -> None:
         train_quietly(None, None, tmp_path / "empty")
 
 
+def test_a_run_that_is_being_trained_is_not_trained_twice(drawn_dataset: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    train_until(folder, quick_config(epochs=9), drawn_dataset, steps=7)
+    before = folder.outcome.read_bytes()
+    with folder.locked(), pytest.raises(RunFolderError, match="Another process"):
+        train_quietly(None, None, folder.path)
+    assert folder.outcome.read_bytes() == before
+
+
+def test_resuming_a_finished_run_changes_nothing(finished_run: RunFolder, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in finished_run.path.iterdir()}
+    train_quietly(None, tmp_path / "data that is gone", finished_run.path)
+    assert {path.name: path.read_bytes() for path in finished_run.path.iterdir()} == before
+
+
+def test_a_stop_is_heard_while_images_are_read(drawn_dataset: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert not train_or_resume(quick_config(), drawn_dataset, folder, should_stop=lambda: True)
+    assert not folder.metrics.exists()
+    train_quietly(None, None, folder.path)
+    assert len(metrics_of(folder)) == 2
+
+
+def test_divergence_in_the_last_step_of_an_epoch_overwrites_no_checkpoint(drawn_dataset: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(TrainingDiverged):
+        train_quietly(quick_config(batch_size=64, learning_rate=1e30), drawn_dataset, folder.path)
+    assert not folder.checkpoint.exists()
+
+
+def test_file_names_that_are_no_utf8_are_trained_on(drawn_dataset: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(drawn_dataset, data)
+    named = next((data / "platelet").iterdir())
+    named.rename(os.fsdecode(os.fsencode(data / "platelet") + b"/\xff\x1b[31m.jpg"))
+    split = read_split(train_quietly(quick_config(epochs=1), data, tmp_path / "run").split)
+    assert len(split.training) + len(split.validation) == 80
+
+
 def test_a_damaged_config_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(RunFolderError, match="damaged"):
@@ -152,10 +187,7 @@ def test_a_damaged_checkpoint_is_a_sentence(drawn_dataset: Path, tmp_path: Path)
 
 def test_changed_images_are_noticed_on_resume(drawn_dataset: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    for file in drawn_dataset.rglob("*.jpg"):
-        target = data / file.relative_to(drawn_dataset)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.read_bytes())
+    shutil.copytree(drawn_dataset, data)
     folder = RunFolder(tmp_path / "run")
     train_until(folder, quick_config(epochs=9), data, steps=7)
     changed = data / read_split(folder.split).training[0].file
@@ -193,14 +225,7 @@ def test_the_split_seed_moves_the_split(drawn_dataset: Path, tmp_path: Path, fin
 
 def test_a_run_reports_where_it_is(drawn_dataset: Path, tmp_path: Path) -> None:
     seen: list[RunStatus] = []
-    train_run(
-        quick_config(),
-        drawn_dataset,
-        RunFolder(tmp_path / "run"),
-        report=seen.append,
-        progress=lambda what, done, total: None,
-        should_stop=lambda: False,
-    )
+    train_or_resume(quick_config(), drawn_dataset, RunFolder(tmp_path / "run"), report=seen.append)
     status = json.loads((tmp_path / "run" / "status.json").read_bytes())
     assert seen[0].epochs == 2
     assert status["pid"] > 0
@@ -211,10 +236,7 @@ def test_a_run_reports_where_it_is(drawn_dataset: Path, tmp_path: Path) -> None:
 
 def test_unusable_images_are_left_out_of_a_run(drawn_dataset: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    for file in drawn_dataset.rglob("*.jpg"):
-        target = data / file.relative_to(drawn_dataset)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.read_bytes())
+    shutil.copytree(drawn_dataset, data)
     (data / "platelet" / "broken.jpg").write_bytes(b"not an image")
     split = read_split(train_quietly(quick_config(epochs=1), data, tmp_path / "run").split)
     names = [entry.file for entry in (*split.training, *split.validation)]
