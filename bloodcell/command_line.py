@@ -113,6 +113,7 @@ def _classify(options: argparse.Namespace) -> int:
     classifier = Classifier.load(options.weights, device=options.device)
     heat_maps = HeatMapFolder(options.heat_maps, classifier.card) if options.heat_maps else None
     unreadable: list[tuple[str, str]] = []
+    unwritten: list[tuple[str, str]] = []
     with open_sources(options.paths) as sources, open_atomically(options.csv) as stream:
         answers = classifier.answers(sources, heat_maps=heat_maps is not None, batch_size=options.batch_size)
 
@@ -121,14 +122,17 @@ def _classify(options: argparse.Namespace) -> int:
                 if answer.row.status == "error":
                     unreadable.append((answer.row.file, answer.row.reason))
                 elif heat_maps is not None:
-                    heat_maps.write(answer)
+                    try:
+                        heat_maps.write(answer)
+                    except OSError as error:
+                        unwritten.append((answer.row.file, f"Its overlay cannot be written: {error.strerror}."))
                 yield answer.row
 
         write_table(rows(), stream)
     print(f"{len(sources) - len(unreadable)} of {len(sources)} images answered, written to {options.csv}.")
-    for name, reason in unreadable:
+    for name, reason in (*unreadable, *unwritten):
         print(f"bloodcell: {readable_path(name)}: {reason}", file=sys.stderr)
-    return 1 if unreadable else 0
+    return 1 if unreadable or unwritten else 0
 
 
 def _train(options: argparse.Namespace) -> int:

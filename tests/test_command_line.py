@@ -168,6 +168,31 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert_is_a_sentence(bloodcell(*arguments), status=2)
 
 
+def test_a_csv_path_that_is_a_pipe_is_written_to_and_stays_one(finished_run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "cell.png").write_bytes(encoded(0))
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+        result = bloodcell(
+            "classify", tmp_path / "cell.png", "--weights", finished_run.best, "--csv", tmp_path / "pipe"
+        )
+        written, _ = reader.communicate(timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert written.startswith(b"file,predicted,")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_csv_path_that_is_a_link_keeps_its_link(finished_run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "cell.png").write_bytes(encoded(0))
+    (tmp_path / "target.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    result = bloodcell(
+        "classify", tmp_path / "cell.png", "--weights", finished_run.best, "--csv", tmp_path / "link.csv"
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "link.csv").is_symlink()
+    assert rows_of(tmp_path / "target.csv")[0]["file"] == "cell.png"
+
+
 def test_an_interrupted_classify_leaves_no_half_csv(finished_run: RunFolder, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from bloodcell.data.image_file import open_image
 from bloodcell.data.model_input import as_images, normalise, prepare_image
@@ -25,6 +26,8 @@ from bloodcell.training.run_result import judged_row
 BATCH_SIZE = 16
 """Images per forward pass. On two CPU cores larger batches only leave the caches."""
 DECODING_THREADS = 2
+LONGEST_SIDE_PX = 1024
+"""Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ class Answer:
     row: PredictionRow
     """The line of the CSV; status 'error' where there is no image."""
     image: np.ndarray | None
-    """The cell image, uint8 RGB (H, W, 3); None where it could not be read."""
+    """The cell image, uint8 RGB (H, W, 3), no side longer than `LONGEST_SIDE_PX`; None without heat maps."""
     heat_maps: np.ndarray | None
     """float32 (K, h, w), 0 to 1, over the field of view; None where not asked for or not readable."""
 
@@ -105,20 +108,22 @@ class Classifier:
             waiting: deque[list[tuple[ImageSource, Future[_Decoded]]]] = deque()
             while True:
                 while len(waiting) < 2 and (batch := list(itertools.islice(remaining, batch_size))):
-                    waiting.append([(source, pool.submit(self._decode, source)) for source in batch])
+                    waiting.append(
+                        [(source, pool.submit(self._decode, source, keep_image=heat_maps)) for source in batch]
+                    )
                 if not waiting:
                     return
                 ready = [(source, future.result()) for source, future in waiting.popleft()]
                 yield from self._answer_batch(ready, heat_maps=heat_maps)
 
-    def _decode(self, source: ImageSource) -> "_Decoded":
+    def _decode(self, source: ImageSource, *, keep_image: bool) -> "_Decoded":
         try:
             image = open_image(source.read())
         except UnreadableImage as error:
             return _Decoded(image=None, prepared=None, reason=str(error))
         except OSError as error:
             return _Decoded(image=None, prepared=None, reason=f"The file cannot be read: {error.strerror or error}.")
-        return _Decoded(image=image, prepared=self._prepare(image), reason="")
+        return _Decoded(image=_shrunk(image) if keep_image else None, prepared=self._prepare(image), reason="")
 
     def _prepare(self, image: np.ndarray) -> np.ndarray:
         return prepare_image(image, image_size_px=self.card.image_size_px, field_of_view=self.card.field_of_view)
@@ -128,7 +133,7 @@ class Classifier:
         probabilities, maps = self._forward(readable, heat_maps=heat_maps) if readable else (np.empty((0, 0)), None)
         position = 0
         for source, decoded in batch:
-            if decoded.image is None:
+            if decoded.prepared is None:
                 yield Answer(row=self._error_row(source.name, decoded.reason), image=None, heat_maps=None)
                 continue
             row = judged_row(source.name, tuple(probabilities[position].tolist()), card=self.card)
@@ -166,3 +171,11 @@ class _Decoded:
     image: np.ndarray | None
     prepared: np.ndarray | None
     reason: str
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    if max(image.shape) <= LONGEST_SIDE_PX:
+        return image
+    picture = Image.fromarray(image)
+    picture.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
+    return np.asarray(picture)

@@ -1,5 +1,6 @@
 """Overlays as PNG files, beside a CSV of answers."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bloodcell.prediction.classifier import Answer
 from bloodcell.prediction.overlay import overlay
 
 STRENGTH = 0.6
+LONGEST_PART_BYTES = 200
 
 
 class HeatMapFolder:
@@ -33,7 +35,8 @@ class HeatMapFolder:
         assert answer.row.predicted is not None
         heat_map = answer.heat_maps[answer.row.predicted]
         picture = overlay(answer.image, heat_map, field_of_view=self.card.field_of_view, strength=STRENGTH)
-        path = self.folder / self._free_name(clean_file_name(answer.row.file))
+        name = "/".join(_not_too_long(part) for part in clean_file_name(answer.row.file).split("/"))
+        path = self.folder / self._free_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
         Image.fromarray(picture).save(stream, format="PNG")
@@ -47,3 +50,9 @@ class HeatMapFolder:
             free = f"{name}.{number}.png"
         self._names.add(free.casefold())
         return free
+
+
+def _not_too_long(part: str) -> str:
+    """Shorten a part of a path that no file system would take; its hash keeps it apart from others."""
+    data = part.encode()
+    return part if len(data) <= LONGEST_PART_BYTES else f"{part[:30]}-{hashlib.sha256(data).hexdigest()[:16]}"

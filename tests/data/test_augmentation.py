@@ -140,6 +140,6 @@ def test_a_known_draw_turns_shifts_and_zooms_as_it_says(monkeypatch: pytest.Monk
     image[:, :, 30:34, 38:42] = 255
     augmenter = BatchAugmenter("paper", image_size_px=64, field_of_view=1.0)
     turned = augmenter._orient(image.float() / 255)[0, 0]
-    # A quarter turn reads (x, y) at (−y, x); the shift, a quarter of half a side, then meets the spot 8 px to the right.
+    # A quarter turn reads (x, y) at (−y, x); the shift, a quarter of half a side, then meets the spot.
     ys, xs = torch.nonzero(turned > 0.5, as_tuple=True)
     assert (xs.float().mean().item(), ys.float().mean().item()) == pytest.approx((31.5, 31.5), abs=1)

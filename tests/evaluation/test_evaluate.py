@@ -42,7 +42,7 @@ def test_the_report_says_accuracy_interval_and_n(classifier: Classifier, drawn_d
     report = report_text(evaluation, classifier)
     assert f"{evaluation.figures.correct} of 80 right" in report
     assert "95 % interval" in report
-    assert report.count("Immature granulocyte") == 2
+    assert report.count("Immature granulocyte") == 3
 
 
 def test_unreadable_files_are_named_and_not_counted(classifier: Classifier, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
+import contextlib
+import io
 import threading
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import DatasetError
@@ -157,3 +160,37 @@ def test_a_path_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no image"), open_sources([tmp_path]):
         pass
+
+
+def test_large_images_are_not_kept_whole(classifier: Classifier) -> None:
+    def large() -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(draw_cell(0, seed=0, size_px=64)).resize((3000, 1500)).save(stream, "PNG")
+        return stream.getvalue()
+
+    plain = next(iter(classifier.answers([ImageSource(name="a", read=large)])))
+    explained = next(iter(classifier.answers([ImageSource(name="a", read=large)], heat_maps=True)))
+    assert plain.image is None
+    assert explained.image is not None
+    assert explained.image.shape == (512, 1024, 3)
+    assert plain.row == explained.row
+
+
+def test_damaged_zips_never_end_in_anything_but_a_sentence(classifier: Classifier, tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as stream:
+        stream.writestr("a.png", encoded(0))
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as stream:
+        stream.writestr("b.png", encoded(1))
+    chance = np.random.default_rng(0)
+    path, opened = tmp_path / "cells.zip", 0
+    for _ in range(300):
+        data = np.frombuffer(whole.getvalue(), dtype=np.uint8).copy()
+        # Most damage goes to the headers, where the archive's structure is.
+        places = chance.choice([*range(40), *range(len(data) - 200, len(data))], size=2)
+        data[places] = chance.integers(0, 256, size=2)
+        path.write_bytes(data.tobytes())
+        with contextlib.suppress(DatasetError), open_sources([path]) as sources:
+            opened += 1
+            assert len(list(classifier.answers(sources))) == len(sources)
+    assert opened > 20

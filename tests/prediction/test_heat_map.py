@@ -142,3 +142,5 @@ def test_heat_maps_of_a_real_run_are_written_beside_a_csv(finished_run: RunFolde
     written = [folder.write(answer) for answer in classifier.answers(sources, heat_maps=True)]
     assert [path.relative_to(tmp_path).as_posix() for path in written] == ["a/x.png.png", "x.png.png", "b/x.png.png"]
     assert all(path.stat().st_size > 100 for path in written)
+    long = [ImageSource(name=f"{'x' * 250}{index}.png", read=lambda: encoded(0)) for index in range(2)]
+    assert len({folder.write(answer) for answer in classifier.answers(long, heat_maps=True)}) == 2
