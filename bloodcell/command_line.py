@@ -3,11 +3,17 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from bloodcell import __version__
+from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What `add_subparsers` returns; argparse has no public name for it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"bloodcell {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (_add_classify, _add_train, _add_evaluate, _add_check, _add_models, _add_publish):
+        add(commands)
+    return parser
 
+
+def _add_classify(commands: Commands) -> None:
     classify = commands.add_parser("classify", help="answer for images, folders and ZIPs: a CSV, heat maps")
     classify.set_defaults(run=_classify)
     classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder (at any depth) or ZIP")
@@ -42,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     classify.add_argument("--batch-size", type=_positive, default=16, metavar="N", help="default: %(default)s")
     _add_device(classify)
 
+
+def _add_train(commands: Commands) -> None:
     train = commands.add_parser("train", help="train an experiment into a run folder; stops cleanly, resumes")
     train.set_defaults(run=_train, wrong_usage=train.error)
     train.add_argument("--experiment", metavar="NAME", help="a named recipe; an unknown name lists them all")
@@ -56,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
     _add_device(train, default=None)
 
+
+def _add_evaluate(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="measure weights or a run on a labelled folder")
     evaluate.set_defaults(run=_evaluate)
     which = evaluate.add_mutually_exclusive_group(required=True)
@@ -65,14 +80,20 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="where figures and report go")
     _add_device(evaluate)
 
+
+def _add_check(commands: Commands) -> None:
     check = commands.add_parser("check", help="check the images of a dataset")
     check.set_defaults(run=_check)
     check.add_argument("data", type=Path, metavar="DATA_DIR", help="folder of class folders")
     check.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
 
+
+def _add_models(commands: Commands) -> None:
     models = commands.add_parser("models", help="the architectures: sizes, parameters, multiply-adds")
     models.set_defaults(run=_models)
 
+
+def _add_publish(commands: Commands) -> None:
     publish = commands.add_parser("publish", help="give a run's best weights a name")
     publish.set_defaults(run=_publish)
     publish.add_argument("run_dir", type=Path, metavar="RUN_DIR")
@@ -82,7 +103,6 @@ def build_parser() -> argparse.ArgumentParser:
     publish.add_argument("--test-data", type=Path, metavar="DIR", help="labelled images that chose nothing; measured")
     publish.add_argument("--source", default="", metavar="TEXT", help="where the training images come from")
     publish.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the weights")
-    return parser
 
 
 def _add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
@@ -136,9 +156,7 @@ def _classify(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from bloodcell.experiments import experiment_config
-
-    changes = {
+    settings = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "image_size_px": options.image_size,
@@ -146,39 +164,36 @@ def _train(options: argparse.Namespace) -> int:
         "split_seed": options.split_seed,
         "learning_rate": options.learning_rate,
     }
-    if not options.resume:
-        if options.experiment is None or options.data is None:
-            options.wrong_usage("a new run needs --experiment and --data; --resume goes on with one")
-        try:
-            config = experiment_config(options.experiment).changed(**changes, device=options.device)
-        except ValueError as error:
-            raise BloodcellError(f"These settings do not fit: {error}.") from error
+    config = None if options.resume else _new_config(options, settings)
 
     from bloodcell.training.run_folder import RunFolder
     from bloodcell.training.terminal import stop_on_signals, training_bars
     from bloodcell.training.train_run import resume_run, start_run
 
     folder = RunFolder(options.run_dir)
+    if config is None:
+        folder.refuse_other_settings({"experiment": options.experiment, **settings})
+        run = partial(resume_run, folder, data_folder=options.data, device=options.device)
+    else:
+        run = partial(start_run, config, options.data, folder)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
-        if options.resume:
-            folder.refuse_other_settings({"experiment": options.experiment, **changes})
-            finished = resume_run(
-                folder,
-                data_folder=options.data,
-                device=options.device,
-                report=report,
-                progress=progress,
-                should_stop=should_stop,
-            )
-        else:
-            finished = start_run(
-                config, options.data, folder, report=report, progress=progress, should_stop=should_stop
-            )
+        finished = run(report=report, progress=progress, should_stop=should_stop)
     if not finished:
         print(f"Stopped. Go on with: python -m bloodcell train --run-dir {options.run_dir} --resume", file=sys.stderr)
         return 1
     print(f"Finished. {folder.best_sentence()}")
     return 0
+
+
+def _new_config(options: argparse.Namespace, settings: dict[str, Any]) -> RunConfig:
+    from bloodcell.experiments import experiment_config
+
+    if options.experiment is None or options.data is None:
+        options.wrong_usage("a new run needs --experiment and --data; --resume goes on with one")
+    try:
+        return experiment_config(options.experiment).changed(**settings, device=options.device)
+    except ValueError as error:
+        raise BloodcellError(f"These settings do not fit: {error}.") from error
 
 
 def _evaluate(options: argparse.Namespace) -> int:
