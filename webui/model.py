@@ -42,7 +42,7 @@ def model_words(card: WeightsCard) -> str:
             n, accuracy, low, high = figures
             return (
                 f"{name} · {percent(accuracy)} right on {counted(n, one, many)} "
-                f"(95 % interval {percent(low)} to {percent(high)})"
+                f"(95 % interval {percent(low)} to {percent(high)}) · expect less on images of another laboratory"
             )
     return f"{name} · accuracy not measured"
 
