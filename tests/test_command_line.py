@@ -67,12 +67,6 @@ def test_the_package_is_imported_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
-def test_the_readme_shows_the_commands_that_there_are() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    shown = set(re.findall(r"python -m bloodcell (\w+)", readme))
-    assert shown == set(COMMANDS)
-
-
 def test_classify_writes_a_row_per_image_and_an_overlay_each(finished_run: RunFolder, tmp_path: Path) -> None:
     good, bad = write_broken_and_odd_files(tmp_path / "in")
     result = bloodcell(
