@@ -145,10 +145,14 @@ def test_real_files_get_class_confidence_and_heat_map(page: Page, files: list[Pa
     _upload(page, files[:1])
     heading = page.get_by_role("heading", level=3)
     expect(heading).to_contain_text(re.compile(r"\w+ · (> )?\d+\.\d %"))
-    picture, heat_map = page.get_by_test_id("stImage").locator("img").all()
+    images = page.get_by_test_id("stImage").locator("img")
+    expect(images).to_have_count(2)
     answer = heading.inner_text().split(" · ")[0].lower()
-    assert heat_map.get_attribute("alt") == f"The cell image under a heat map that explains {answer}"
-    assert heat_map.evaluate("image => image.naturalWidth") == picture.evaluate("image => image.naturalWidth") > 0
+    expect(images.nth(1)).to_have_attribute("alt", f"The cell image under a heat map that explains {answer}")
+    # A drawn picture is as wide as it was sent; one that is still on its way is 0 wide.
+    page.wait_for_function("images => images.every(image => image.complete)", arg=images.element_handles())
+    picture_width, heat_map_width = images.evaluate_all("images => images.map(image => image.naturalWidth)")
+    assert heat_map_width == picture_width > 0
     expect(page.locator(".js-plotly-plot .bars .point")).to_have_count(3)
 
 
