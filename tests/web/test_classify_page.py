@@ -211,7 +211,7 @@ def test_a_zip_is_read_like_its_images(open_page: Callable[[], AppTest]) -> None
 
 def test_a_damaged_zip_is_listed_with_its_reason(open_page: Callable[[], AppTest]) -> None:
     page = _upload(open_page(), cells__zip=b"PK\x03\x04 and nothing more", a__png=_png())
-    assert _cells(page)[0].row.reason == "The ZIP is damaged. Make it again from the folder of images."
+    assert _cells(page)[0].row.reason == "The ZIP is damaged or not a ZIP. Make it again from the folder of images."
     assert _metric(page, "Cells read") == "1"
 
 
