@@ -17,7 +17,7 @@ LAYERS = [
     {"measures", "models", "data"},
     {"training"},
     {"evaluation", "prediction"},
-    {"command_line", "__main__"},
+    {"commands", "command_line", "__main__"},
 ]
 
 

@@ -1,0 +1,35 @@
+"""Arguments and progress that commands share."""
+
+import argparse
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What `add_subparsers` returns; argparse has no public name for it."""
+
+
+def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
+    """Offer the choice of the device."""
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default, help="default: auto")
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{number} is not 0 or more")
+    return number
+
+
+def show_progress(bar: "tqdm[None]", done: int, total: int) -> None:
+    """Move a bar to where the work stands."""
+    bar.total = total
+    bar.update(done - bar.n)

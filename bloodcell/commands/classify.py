@@ -1,0 +1,56 @@
+"""`classify`: answers for images, folders and ZIPs."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bloodcell.commands.arguments import Commands, add_device, positive
+from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
+
+
+def add_to(commands: Commands) -> None:
+    """Name the command's arguments."""
+    classify = commands.add_parser("classify", help="answer for images, folders and ZIPs: a CSV, heat maps")
+    classify.set_defaults(run=run)
+    classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder (at any depth) or ZIP")
+    classify.add_argument("--weights", default=DEFAULT_WEIGHTS, metavar="NAME|FILE", help="default: %(default)s")
+    classify.add_argument("--csv", type=Path, required=True, metavar="OUT.csv", help="where the answers go")
+    classify.add_argument("--heat-maps", type=Path, metavar="DIR", help="also write an overlay (PNG) per image")
+    classify.add_argument("--batch-size", type=positive, default=16, metavar="N", help="default: %(default)s")
+    add_device(classify)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; return the exit status."""
+    from tqdm import tqdm
+
+    from bloodcell.data.prediction_table import PredictionRow, write_table
+    from bloodcell.paths import open_atomically
+    from bloodcell.prediction.classifier import Classifier
+    from bloodcell.prediction.heat_map_files import HeatMapFolder
+    from bloodcell.prediction.image_sources import open_sources
+
+    classifier = Classifier.load(options.weights, device=options.device)
+    heat_maps = HeatMapFolder(options.heat_maps, classifier.card) if options.heat_maps else None
+    unreadable: list[tuple[str, str]] = []
+    unwritten: list[tuple[str, str]] = []
+    with open_sources(options.paths) as sources, open_atomically(options.csv) as stream:
+        answers = classifier.answers(sources, heat_maps=heat_maps is not None, batch_size=options.batch_size)
+
+        def rows() -> Iterator[PredictionRow]:
+            for answer in tqdm(answers, total=len(sources), unit="image", disable=None):
+                if answer.row.status == "error":
+                    unreadable.append((answer.row.file, answer.row.reason))
+                elif heat_maps is not None:
+                    try:
+                        heat_maps.write(answer)
+                    except OSError as error:
+                        unwritten.append((answer.row.file, f"Its overlay cannot be written: {error.strerror}."))
+                yield answer.row
+
+        write_table(rows(), stream)
+    print(f"{len(sources) - len(unreadable)} of {len(sources)} images answered, written to {options.csv}.")
+    for name, reason in (*unreadable, *unwritten):
+        print(f"bloodcell: {readable_path(name)}: {reason}", file=sys.stderr)
+    return 1 if unreadable or unwritten else 0

@@ -1,0 +1,35 @@
+"""`evaluate`: measure weights or a run on a labelled folder."""
+
+import argparse
+from pathlib import Path
+
+from bloodcell.commands.arguments import Commands, add_device, show_progress
+
+
+def add_to(commands: Commands) -> None:
+    """Name the command's arguments."""
+    evaluate = commands.add_parser("evaluate", help="measure weights or a run on a labelled folder")
+    evaluate.set_defaults(run=run)
+    which = evaluate.add_mutually_exclusive_group(required=True)
+    which.add_argument("--weights", metavar="NAME|FILE")
+    which.add_argument("--run-dir", type=Path, metavar="DIR", help="a run; its best weights are measured")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of class folders")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="where figures and report go")
+    add_device(evaluate)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; return the exit status."""
+    from tqdm import tqdm
+
+    from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
+    from bloodcell.prediction.classifier import Classifier
+    from bloodcell.training.run_folder import RunFolder
+
+    weights = options.weights or RunFolder(options.run_dir).best
+    classifier = Classifier.load(weights, device=options.device)
+    with tqdm(unit="image", disable=None) as bar:
+        evaluation = evaluate(classifier, options.data, progress=lambda done, total: show_progress(bar, done, total))
+    write_evaluation(evaluation, classifier, options.out)
+    print(report_text(evaluation, classifier), end="")
+    return 1 if evaluation.unreadable else 0
