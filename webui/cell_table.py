@@ -1,5 +1,6 @@
 """The cells of a session as a figure row and as a table to choose from."""
 
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -8,7 +9,7 @@ import streamlit as st
 
 from bloodcell.data.prediction_table import table_bytes
 from webui.cells import Cell, remove_all
-from webui.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_TABLE
+from webui.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, CLASSIFY_TABLE
 from webui.words import (
     STATUS_SIGNS,
     STATUS_WORDS,
@@ -24,6 +25,8 @@ _STATUSES_OF_CHOICE = {SECOND_LOOK: ("review", "refused"), UNREADABLE: ("error",
 _ROW_HEIGHT_PX = 56
 _VISIBLE_ROWS = 9
 _LISTED_REASONS = 20
+_ECHO_SECONDS = 2.0
+"""How long after a step the table may still report the row that was chosen before it."""
 
 
 def show_summary(cells: Sequence[Cell]) -> None:
@@ -69,10 +72,10 @@ def choose_cell(cells: Sequence[Cell]) -> Cell | None:
     chosen = _chosen_number(numbers)
     position = numbers.index(chosen)
     _select_row(position)
-    _show_table(shown, numbers)
+    _show_table(shown, numbers, position)
     with st.container(horizontal=True, vertical_alignment="center"):
-        _step_button("Previous", ":material/arrow_back:", numbers, position - 1)
-        _step_button("Next", ":material/arrow_forward:", numbers, position + 1)
+        _step_button("Previous", ":material/arrow_back:", numbers, position, -1)
+        _step_button("Next", ":material/arrow_forward:", numbers, position, +1)
         st.caption(f"Cell {position + 1:,} of {len(shown):,}. Choose a row to see its details.", width="content")
     return shown[position]
 
@@ -106,7 +109,7 @@ def _select_row(position: int) -> None:
         st.session_state[CLASSIFY_TABLE] = {"selection": {"rows": [position]}}
 
 
-def _show_table(shown: Sequence[Cell], numbers: list[int]) -> None:
+def _show_table(shown: Sequence[Cell], numbers: list[int], position: int) -> None:
     columns: dict[str, list[object]] = {
         "Cell": [cell.thumbnail for cell in shown],
         "Answer": ["–" if cell.row.predicted is None else class_name(cell.row.predicted) for cell in shown],
@@ -130,7 +133,7 @@ def _show_table(shown: Sequence[Cell], numbers: list[int]) -> None:
             "Status": st.column_config.TextColumn(width=110),
             "Labelled as": st.column_config.TextColumn(width=145),
         },
-        on_select=partial(_remember_choice, numbers),
+        on_select=partial(_remember_choice, numbers, position),
         selection_mode="single-row-required",
         alt="Cells with answer, confidence and status",
     )
@@ -149,15 +152,25 @@ def _label_words(cell: Cell) -> str | None:
     return f"{class_name(cell.label)} (drawn)" if cell.is_drawing else class_name(cell.label)
 
 
-def _remember_choice(numbers: Sequence[int]) -> None:
+def _remember_choice(numbers: Sequence[int], position: int) -> None:
+    """Take a chosen row over, unless it is the one that is shown or was shown before a step.
+
+    The table reports its first row once it has been drawn. On a slow machine that report can arrive together with a
+    click on Next, or after it, and would undo the click.
+    """
     rows = st.session_state[CLASSIFY_TABLE]["selection"]["rows"]
-    if rows and rows[0] < len(numbers):
+    stepped_from, stepped_at = st.session_state.get(CLASSIFY_STEPPED, (None, 0.0))
+    is_echo = rows and rows[0] == stepped_from and time.monotonic() - stepped_at < _ECHO_SECONDS
+    if rows and rows[0] < len(numbers) and rows[0] != position and not is_echo:
         st.session_state[CLASSIFY_CHOSEN] = numbers[rows[0]]
 
 
-def _step_button(label: str, icon: str, numbers: Sequence[int], position: int) -> None:
-    def step() -> None:
-        st.session_state[CLASSIFY_CHOSEN] = numbers[position]
+def _step_button(label: str, icon: str, numbers: Sequence[int], position: int, step: int) -> None:
+    target = position + step
 
-    outside = not 0 <= position < len(numbers)
-    st.button(label, key=f"classify_{label.lower()}", icon=icon, disabled=outside, on_click=step)
+    def take_step() -> None:
+        st.session_state[CLASSIFY_CHOSEN] = numbers[target]
+        st.session_state[CLASSIFY_STEPPED] = (position, time.monotonic())
+
+    outside = not 0 <= target < len(numbers)
+    st.button(label, key=f"classify_{label.lower()}", icon=icon, disabled=outside, on_click=take_step)

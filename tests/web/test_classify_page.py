@@ -262,3 +262,24 @@ def test_all_figures_in_the_csv_have_the_columns_of_the_contract(open_page: Call
     header, *lines = data.decode().splitlines()
     assert tuple(header.split(",")) == COLUMNS
     assert [line.split(",")[0] for line in lines] == ["a.png", "broken.png"]
+
+
+def _page_with_a_late_report_of_the_table() -> None:
+    import time
+
+    import streamlit as st
+
+    from webui.cell_table import _remember_choice
+    from webui.session_keys import CLASSIFY_CHOSEN, CLASSIFY_STEPPED, CLASSIFY_TABLE
+
+    st.session_state[CLASSIFY_CHOSEN] = 2
+    for reported, shown, seconds_ago in ((0, 0, 0.0), (0, 1, 0.0), (1, 1, 0.0), (0, 1, 60.0)):
+        st.session_state[CLASSIFY_TABLE] = {"selection": {"rows": [reported]}}
+        st.session_state[CLASSIFY_STEPPED] = (0, time.monotonic() - seconds_ago)
+        _remember_choice([1, 2, 3], shown)
+        st.text(f"{st.session_state[CLASSIFY_CHOSEN]}")
+
+
+def test_a_late_report_of_the_row_before_does_not_undo_next() -> None:
+    page = AppTest.from_function(_page_with_a_late_report_of_the_table, default_timeout=60).run()
+    assert [text.value for text in page.text] == ["2", "2", "2", "1"]
