@@ -16,9 +16,9 @@ from bloodcell.training.run_folder import RunFolder
 from tests.prediction.pictures import encoded, write_broken_and_odd_files
 
 
-@pytest.fixture(scope="module")
-def classifier(finished_run: RunFolder) -> Classifier:
-    return Classifier.load(finished_run.best, device="cpu")
+@pytest.fixture(scope="module", params=["fp32", "bf16"])
+def classifier(finished_run: RunFolder, request: pytest.FixtureRequest) -> Classifier:
+    return Classifier.load(finished_run.best, device="cpu", precision=request.param)
 
 
 def sources_of(count: int) -> list[ImageSource]:
