@@ -1,48 +1,42 @@
 """Time of heat maps for all eight classes against the grad-cam package's for one, in one run on the same images.
 
-    python -m benchmarks.heat_maps [--repeats N]
+    python -m benchmarks.heat_maps [--repeats N] [--results RESULTS.md]
 
 Ours come from the forward pass that answers anyway, so their own time is what they add to it; the package runs a
-forward and a backward pass of its own. Both end with maps of the input's size.
+forward and a backward pass of its own. Both end with maps of the input's size. What heat maps cost a user of the
+classifier is measured besides: the same call with and without them.
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+from benchmarks.results_file import RESULTS, machine_line, medians, ratio_text, table, time_in_turn, write_section
 from bloodcell.data.model_input import as_images, model_input, prepare_image
 from bloodcell.data.synthetic import draw_cell
-from bloodcell.models.weights_file import load_weights
+from bloodcell.models.weights_file import LoadedWeights, load_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.prediction.classifier import Classifier
 from bloodcell.prediction.heat_map import logits_and_heat_maps, resize_heat_maps
-from bloodcell.training.run_result import hardware_name
 
 IMAGES = 8
+ANSWERS, OURS, PACKAGE = "answers", "8 heat maps beyond them", "grad-cam, 1 heat map"
+WITHOUT, WITH = "classifier without heat maps", "classifier with 8 heat maps"
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return the seconds that one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    """Measure alternately and print medians and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
-    weights = load_weights(DEFAULT_WEIGHTS)
+def contestants(weights: LoadedWeights) -> dict[str, Callable[[], object]]:
+    """Return name → work on the same drawn cells."""
     model, side = weights.model.to(memory_format=torch.channels_last), weights.card.image_size_px
-    prepared = np.stack([prepare_image(draw_cell(i, seed=0), image_size_px=side) for i in range(IMAGES)])
+    cells = [draw_cell(i, seed=0) for i in range(IMAGES)]
+    prepared = np.stack([prepare_image(cell, image_size_px=side) for cell in cells])
     images = model_input(as_images(prepared)).contiguous(memory_format=torch.channels_last)
     reference = GradCAM(model=weights.model, target_layers=[model.bottleneck])
+    classifier = Classifier.load(DEFAULT_WEIGHTS, device="cpu")
     with torch.no_grad():
         features = model.forward_features(images)
 
@@ -56,19 +50,41 @@ def main() -> None:
     def package_one_class() -> None:
         reference(input_tensor=images, targets=[ClassifierOutputTarget(0)] * IMAGES)
 
-    work = {"answers": answers, "8 heat maps beyond them": all_classes, "grad-cam, 1 heat map": package_one_class}
-    for function in work.values():
-        function()
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(repeats):
-        for name, function in work.items():
-            times[name].append(seconds_of(function))
-    medians = {name: statistics.median(values) / IMAGES * 1000 for name, values in times.items()}
-    print(f"{hardware_name('cpu')}, {side} px, {IMAGES} images, medians of {repeats}")
-    for name, median in medians.items():
-        print(f"{name:26}{median:8.2f} ms per image")
-    alone, ours, theirs = medians.values()
-    print(f"8 heat maps add {ours / alone:.1%} to the answers; grad-cam's one takes {theirs / ours:.0f} × as long")
+    return {
+        ANSWERS: answers,
+        OURS: all_classes,
+        PACKAGE: package_one_class,
+        WITHOUT: lambda: classifier.probabilities(cells),
+        WITH: lambda: classifier.probabilities_and_heat_maps(cells),
+    }
+
+
+def main() -> None:
+    """Measure alternately and write medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
+    options = parser.parse_args()
+    weights = load_weights(DEFAULT_WEIGHTS)
+    times = time_in_turn(contestants(weights), repeats=options.repeats)
+    middle = medians(times)
+    rows = [["", "ms per image"]] + [[name, f"{seconds / IMAGES * 1000:.2f}"] for name, seconds in middle.items()]
+    lines = [
+        "## Heat maps",
+        "",
+        machine_line(),
+        "",
+        f"{weights.card.image_size_px} px, batches of {IMAGES} drawn cells, medians of {options.repeats}, fp32 for "
+        "the first three; the classifier computes as it does for users.",
+        "",
+        table(rows),
+        "",
+        f"- grad-cam's one map takes {ratio_text(times[PACKAGE], times[OURS])} as long as our eight; wanted 20 ×.",
+        f"- Eight maps at the input's size add {middle[OURS] / middle[ANSWERS]:.1%} to the fp32 answers.",
+        f"- The classifier with heat maps takes {ratio_text(times[WITH], times[WITHOUT])} the time of the classifier "
+        "without; wanted under 1.10.",
+    ]
+    write_section("heat_maps", "\n".join(lines), path=options.results)
 
 
 if __name__ == "__main__":
