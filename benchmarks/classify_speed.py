@@ -1,0 +1,155 @@
+"""Images answered per second, from files to probabilities, against the engines that people use instead.
+
+    python -m benchmarks.classify_speed DATA [--images 256] [--batch-size 16] [--repeats 5] [--weights NAME|FILE]
+        [--results RESULTS.md]
+
+Every contestant has the same weights, images and decoding: read, checked and resized by `bloodcell` in two threads, one
+batch ahead of the arithmetic. Ours is `Classifier.answers` as `classify` calls it. ONNX Runtime and OpenVINO take part
+where they are installed (`pip install onnx onnxruntime openvino`); the project itself does not need them.
+"""
+
+import argparse
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.answering_engines import EAGER, Engine, available_engines
+from benchmarks.results_file import RESULTS, machine_line, medians, ratio_text, table, time_in_turn, write_section
+from bloodcell.data.folder_scan import image_files_below
+from bloodcell.data.image_file import open_image, read_image_bytes
+from bloodcell.data.model_input import as_images, normalise, prepare_image
+from bloodcell.measures.calibration import probabilities_of
+from bloodcell.models.weights_file import WeightsCard, load_weights
+from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.prediction.classifier import Classifier, ImageSource
+
+OURS, DECODING = "ours", "decoding alone"
+DECODING_THREADS = 2
+
+Work = Callable[[], np.ndarray]
+"""Answers for all images: probabilities (N, K) in the order of the files."""
+
+
+def chosen_files(folder: Path, count: int) -> list[Path]:
+    """Return up to `count` files, evenly spread over the sorted list: in a data set, over its classes."""
+    files = image_files_below(folder)
+    count = min(count, len(files))
+    return [files[index * len(files) // count] for index in range(count)]
+
+
+def decoded_batches(files: Sequence[Path], card: WeightsCard, batch_size: int) -> Iterator[Tensor]:
+    """Yield normalised images (B, 3, S, S) float32, contiguous; the next batch is decoded meanwhile."""
+
+    def decode(file: Path) -> np.ndarray:
+        image = open_image(read_image_bytes(file))
+        return prepare_image(image, image_size_px=card.image_size_px, field_of_view=card.field_of_view)
+
+    waiting: deque[list[Future[np.ndarray]]] = deque()
+    starts = iter(range(0, len(files), batch_size))
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+        while True:
+            while len(waiting) < 2 and (start := next(starts, None)) is not None:
+                waiting.append([pool.submit(decode, file) for file in files[start : start + batch_size]])
+            if not waiting:
+                return
+            images = as_images(np.stack([future.result() for future in waiting.popleft()]))
+            yield normalise(images.float() / 255, card.mean, card.std).contiguous()
+
+
+def answer_with(engine: Engine, files: Sequence[Path], card: WeightsCard, batch_size: int) -> np.ndarray:
+    """Return the probabilities (N, K) of an engine."""
+    logits = [engine(images) for images in decoded_batches(files, card, batch_size)]
+    return probabilities_of(np.concatenate(logits), card.temperature)
+
+
+def answer_with_ours(classifier: Classifier, files: Sequence[Path]) -> np.ndarray:
+    """Return the classifier's probabilities (N, K).
+
+    Raises:
+        ValueError: an image cannot be read.
+    """
+    sources = [ImageSource(name=file.name, read=partial(read_image_bytes, file)) for file in files]
+    rows = [answer.row for answer in classifier.answers(sources)]
+    if unreadable := [row.file for row in rows if row.probabilities is None]:
+        raise ValueError(f"cannot be read, choose other images: {', '.join(unreadable)}")
+    return np.array([row.probabilities for row in rows])
+
+
+def keeping(name: str, work: Work, answers: dict[str, np.ndarray]) -> Callable[[], None]:
+    """Return the work with its probabilities kept under its name."""
+
+    def keep() -> None:
+        answers[name] = work()
+
+    return keep
+
+
+def agreement(probabilities: np.ndarray, reference: np.ndarray) -> list[str]:
+    """Return the largest difference and whether every image gets the same class, as two cells of the table."""
+    different = int((probabilities.argmax(axis=1) != reference.argmax(axis=1)).sum())
+    return [f"{np.abs(probabilities - reference).max():.1e}", "all" if not different else f"all but {different}"]
+
+
+def report_lines(times: Mapping[str, list[float]], answers: Mapping[str, np.ndarray], images: int) -> list[str]:
+    """Return the table and the ratios, as lines of Markdown."""
+    middle = medians(times)
+    rows = [["", "images/s", "largest difference to eager", "same class"]]
+    for name, seconds in middle.items():
+        cells = agreement(answers[name], answers[EAGER]) if name in answers else ["–", "–"]
+        rows.append([name, f"{images / seconds:.1f}", *cells])
+    lines = [table(rows), ""]
+    engines = [name for name in middle if name not in (OURS, DECODING, EAGER)]
+    for name in (EAGER, *engines):
+        lines.append(f"- Ours answers {ratio_text(times[name], times[OURS])} as many images per second as {name}.")
+    if engines:
+        best = min(engines, key=middle.__getitem__)
+        lines.append(
+            f"- Against the better engine, {best}: {middle[best] / middle[OURS]:.2f} ×; wanted 1.00 ×, of which plain "
+            "torch alone 0.75 ×."
+        )
+    return lines
+
+
+def main() -> None:
+    """Measure alternately and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of images, at any depth")
+    parser.add_argument("--images", type=int, default=256, help="evenly spread, default: %(default)s")
+    parser.add_argument("--batch-size", type=int, default=16, help="of the other engines, default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
+    options = parser.parse_args()
+    files = chosen_files(options.data, options.images)
+    if not files:
+        parser.error(f"there is no image below {options.data}")
+    weights, classifier = load_weights(options.weights), Classifier.load(options.weights, device="cpu")
+    card, answers = weights.card, dict[str, np.ndarray]()
+    with tempfile.TemporaryDirectory() as temporary:
+        engines, missing = available_engines(weights, Path(temporary), threads=torch.get_num_threads())
+        work: dict[str, Callable[[], object]] = {
+            OURS: keeping(OURS, partial(answer_with_ours, classifier, files), answers)
+        }
+        for name, engine in engines.items():
+            work[name] = keeping(name, partial(answer_with, engine, files, card, options.batch_size), answers)
+        work[DECODING] = lambda: deque(decoded_batches(files, card, options.batch_size), maxlen=0)
+        times = time_in_turn(work, repeats=options.repeats)
+    head = [
+        *("## Classifying", "", machine_line(), ""),
+        f"{card.name} at {card.image_size_px} px, {len(files)} images, from files to probabilities, batches of "
+        f"{options.batch_size} (ours: its own size), medians of {options.repeats}. "
+        f"Not installed: {', '.join(missing) or 'nothing'}.",
+        "",
+    ]
+    write_section("classify_speed", "\n".join(head + report_lines(times, answers, len(files))), path=options.results)
+
+
+if __name__ == "__main__":
+    main()

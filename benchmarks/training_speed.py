@@ -1,0 +1,191 @@
+"""Training images per second against the paper's pipeline, in one run on the same images, model and batch size.
+
+    python -m benchmarks.training_speed [DATA] [--image-size 256] [--steps 4] [--repeats 5] [--images 640]
+        [--device cpu|cuda] [--results RESULTS.md]
+
+Ours decodes every image once before the first epoch; that time is reported besides. The two take turns of a few steps.
+Before a turn of the paper's pipeline is timed, it takes some steps untimed, and afterwards its workers get time to
+fill their queue: neither the queue's content nor their work then falls into the other's turn. A GPU needs more steps
+than a processor, for example `--steps 40`, or the queue would hold all that a turn reads.
+"""
+
+import argparse
+import hashlib
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.machine_peak import machine_peak
+from benchmarks.paper_pipeline import PaperTraining
+from benchmarks.results_file import RESULTS, machine_line, measure_in_turn, ratio_text, seconds_of, table, write_section
+from bloodcell.config import RunConfig
+from bloodcell.data.batches import TrainingBatches, whole_image_size_px
+from bloodcell.data.folder_scan import LabelledFile, scan_dataset
+from bloodcell.data.image_cache import decode_images
+from bloodcell.data.split import SplitFile
+from bloodcell.experiments import paper_unet_encoder
+from bloodcell.models.architecture_table import count_multiply_adds
+from bloodcell.models.registry import build_model
+from bloodcell.training.optimizer import Optimization
+from bloodcell.training.precision import memory_format_of, resolve_by_measurement
+
+PAPER, OURS = "paper's pipeline", "ours"
+UNTIMED_STEPS = {"cpu": 1, "cuda": 8}
+SETTLING_SECONDS = 2.0
+"""Two workers fill their queue of four batches within this on two cores."""
+PASSES_PER_TRAINING_STEP = 3
+"""Forward, gradient of the features, gradient of the filters: each as many multiply-adds."""
+
+
+class OurTraining:
+    """The trainer's step on the trainer's batches, without validation and files."""
+
+    def __init__(self, images: Tensor, labels: Tensor, config: RunConfig) -> None:
+        """Take whole images, uint8 (N, 3, S, S), and a config without 'auto' in it."""
+        self.config = config
+        self.device = torch.device(config.device)
+        self.memory_format = memory_format_of(config)
+        self.model = build_model(config.model).to(self.device).to(memory_format=self.memory_format).train()
+        self.batches = TrainingBatches(images, labels, config, self.device)
+        self.optimization = Optimization(self.model, config, total_steps=config.epochs * len(self.batches))
+        self._batches = self._endless()
+
+    def take_steps(self, count: int) -> int:
+        """Train on the next `count` batches; return their images."""
+        seen = 0
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        for _ in range(count):
+            images, labels = next(self._batches)
+            images = images.contiguous(memory_format=self.memory_format)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
+                logits = self.model(images)
+                loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+            loss.backward()
+            self.optimization.step()
+            loss_sum += loss.detach() * len(labels)
+            seen += len(labels)
+        loss_sum.item()
+        return seen
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self.batches.epoch(0)
+
+
+def chosen_files(folder: Path, count: int) -> list[LabelledFile]:
+    """Return up to `count` files, evenly spread over the sorted list and so over the classes."""
+    files = scan_dataset(folder).files
+    count = min(count, len(files))
+    return [files[index * len(files) // count] for index in range(count)]
+
+
+def decode_once(folder: Path, files: Sequence[LabelledFile], config: RunConfig) -> tuple[Tensor, float]:
+    """Return whole images as training reads them, and the seconds it took, hash check included."""
+    entries = [
+        SplitFile(file=file.relative_path, label=file.label, sha256=hashlib.sha256(file.path.read_bytes()).hexdigest())
+        for file in files
+    ]
+    start = time.perf_counter()
+    images = decode_images(folder, entries, image_size_px=whole_image_size_px(config, config.image_size_px))
+    return images, time.perf_counter() - start
+
+
+def seconds_per_image(training: PaperTraining | OurTraining, *, steps: int, untimed_steps: int) -> float:
+    """Time a turn. Both read the loss at its end, so a GPU has finished."""
+    training.take_steps(untimed_steps)
+    start = time.perf_counter()
+    seen = training.take_steps(steps)
+    return (time.perf_counter() - start) / seen
+
+
+def measure(options: argparse.Namespace, config: RunConfig) -> tuple[dict[str, list[float]], float, int]:
+    """Return seconds per image by contestant and round, the seconds of decoding an image once, and the images."""
+    files = chosen_files(options.data, options.images)
+    images, decoding = decode_once(options.data, files, config)
+    labels = torch.tensor([file.label for file in files])
+    paper = PaperTraining(files, image_size_px=config.image_size_px, device=torch.device(config.device))
+    ours = OurTraining(images, labels, config)
+    untimed = UNTIMED_STEPS[config.device]
+
+    def paper_turn() -> float:
+        seconds = seconds_per_image(paper, steps=options.steps, untimed_steps=untimed)
+        time.sleep(SETTLING_SECONDS)
+        return seconds
+
+    def our_turn() -> float:
+        return seconds_per_image(ours, steps=options.steps, untimed_steps=untimed)
+
+    times = measure_in_turn({PAPER: paper_turn, OURS: our_turn}, repeats=options.repeats)
+    return times, decoding / len(files), len(files)
+
+
+def report(options: argparse.Namespace, config: RunConfig, resolving_seconds: float) -> str:
+    """Measure everything and return the section's text."""
+    times, decoding, count = measure(options, config)
+    device = torch.device(config.device)
+    peak = machine_peak(device, side=2048 if device.type == "cpu" else 8192)
+    operations = 2 * count_multiply_adds(build_model(config.model), config.image_size_px)
+    rows = [["", "images/s", "GFLOP/s", "of the fp32 peak", "of the bf16 peak"]]
+    for name in (PAPER, OURS):
+        speed = 1 / statistics.median(times[name])
+        achieved = PASSES_PER_TRAINING_STEP * operations * speed / 1e9
+        shares = (f"{achieved / peak[precision]:.0%}" for precision in ("fp32", "bf16"))
+        rows.append([name, f"{speed:.2f}", f"{achieved:.0f}", *shares])
+    wanted = 3 if device.type == "cpu" else 15
+    return "\n".join(
+        [
+            f"## Training at {config.image_size_px} px, {config.device}",
+            "",
+            machine_line(config.device),
+            "",
+            f"{config.model}, batches of {config.batch_size}, {count} images, medians of {options.repeats} turns of "
+            f"{options.steps} steps. Paper's pipeline: fp32, contiguous, DataLoader with 2 workers. "
+            f"Ours: {config.precision}, {config.memory_format}, chosen by measurement in {resolving_seconds:.1f} s.",
+            "",
+            table(rows),
+            "",
+            f"- Ours trains {ratio_text(times[PAPER], times[OURS])} as many images per second; wanted {wanted} ×.",
+            f"- Decoding, paid once per run: {decoding * 1000:.1f} ms per image, "
+            f"{decoding / statistics.median(times[OURS]):.1%} of one training step's time per image.",
+            f"- Peak: matrix product {peak['fp32']:.0f} GFLOP/s in fp32 and {peak['bf16']:.0f} in bf16, copy "
+            f"{peak['copy']:.1f} GB/s. One image is {operations / 2e9:.2f} G multiply-adds forward, "
+            f"{PASSES_PER_TRAINING_STEP} × that in training.",
+        ]
+    )
+
+
+def main() -> None:
+    """Read the options, measure and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = Path("../shared/data/pbc3200")
+    parser.add_argument("data", type=Path, nargs="?", default=data, help="folder with class folders (%(default)s)")
+    parser.add_argument("--image-size", type=int, default=256, metavar="PX", help="default: %(default)s")
+    parser.add_argument("--steps", type=int, default=4, help="per turn, default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=5, help="turns, default: %(default)s")
+    parser.add_argument("--images", type=int, default=640, help="at least 32, default: %(default)s")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
+    options = parser.parse_args()
+    if options.images < 32:
+        parser.error("a batch needs 32 images")
+    asked = replace(
+        paper_unet_encoder(),
+        image_size_px=options.image_size,
+        precision="auto",
+        memory_format="auto",
+        device=options.device,
+    )
+    resolved: list[RunConfig] = []
+    resolving_seconds = seconds_of(lambda: resolved.append(resolve_by_measurement(asked)))
+    body = report(options, resolved[0], resolving_seconds)
+    write_section(f"training_speed_{options.device}_{options.image_size}px", body, path=options.results)
+
+
+if __name__ == "__main__":
+    main()
