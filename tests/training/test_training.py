@@ -252,5 +252,7 @@ def test_answers_of_the_stored_weights_equal_the_stored_predictions(
 
     table = read_labelled_table(finished_run.predictions)
     images = [read_image_file(drawn_dataset / name) for name in table.files]
-    answered = Classifier.load(finished_run.best, device="cpu").probabilities(images)
-    np.testing.assert_allclose(answered, table.probabilities, atol=1e-5)
+    # Validation computes in fp32; where bf16 answers, it rounds.
+    for precision, tolerance in (("fp32", 1e-5), ("bf16", 2e-2)):
+        answered = Classifier.load(finished_run.best, device="cpu", precision=precision).probabilities(images)
+        np.testing.assert_allclose(answered, table.probabilities, rtol=0, atol=tolerance)
