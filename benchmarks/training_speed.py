@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.machine_peak import machine_peak
@@ -34,6 +33,7 @@ from bloodcell.models.architecture_table import count_multiply_adds
 from bloodcell.models.registry import build_model
 from bloodcell.training.optimizer import Optimization
 from bloodcell.training.precision import memory_format_of, resolve_by_measurement
+from bloodcell.training.trainer import take_step
 
 PAPER, OURS = "paper's pipeline", "ours"
 UNTIMED_STEPS = {"cpu": 1, "cuda": 8}
@@ -50,8 +50,8 @@ class OurTraining:
         """Take whole images, uint8 (N, 3, S, S), and a config without 'auto' in it."""
         self.config = config
         self.device = torch.device(config.device)
-        self.memory_format = memory_format_of(config)
-        self.model = build_model(config.model).to(self.device).to(memory_format=self.memory_format).train()
+        model = build_model(config.model).to(self.device)
+        self.model = model.to(memory_format=memory_format_of(config)).train()
         self.batches = TrainingBatches(images, labels, config, self.device)
         self.optimization = Optimization(self.model, config, total_steps=config.epochs * len(self.batches))
         self._batches = self._endless()
@@ -62,12 +62,7 @@ class OurTraining:
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         for _ in range(count):
             images, labels = next(self._batches)
-            images = images.contiguous(memory_format=self.memory_format)
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-                logits = self.model(images)
-                loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-            loss.backward()
-            self.optimization.step()
+            loss, _ = take_step(self.model, self.optimization, images, labels, self.config)
             loss_sum += loss.detach() * len(labels)
             seen += len(labels)
         loss_sum.item()

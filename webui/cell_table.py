@@ -155,8 +155,8 @@ def _label_words(cell: Cell) -> str | None:
 def _remember_choice(numbers: Sequence[int], position: int) -> None:
     """Take a chosen row over, unless it is the one that is shown or was shown before a step.
 
-    The table reports its first row once it has been drawn. On a slow machine that report can arrive together with a
-    click on Next, or after it, and would undo the click.
+    The table reports the row that was chosen for it: seen in the same instant as a click on Next (Streamlit 1.67,
+    Chromium, November 2026). Were such a report taken over after the click, it would undo the click.
     """
     rows = st.session_state[CLASSIFY_TABLE]["selection"]["rows"]
     stepped_from, stepped_at = st.session_state.get(CLASSIFY_STEPPED, (None, 0.0))

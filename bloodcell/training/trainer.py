@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bloodcell.config import RunConfig
 from bloodcell.errors import TrainingDiverged
+from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import build_model
 from bloodcell.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
 from bloodcell.training.optimizer import Optimization
@@ -93,7 +94,7 @@ class Trainer:
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
         for step, (images, labels) in enumerate(self.batches.epoch(self.state.epoch), start=1):
-            loss, logits = self._step(images, labels)
+            loss, logits = take_step(self.model, self.optimization, images, labels, self.config)
             loss_sum += loss.detach() * len(labels)
             correct += (logits.argmax(1) == labels).sum()
             seen += len(labels)
@@ -104,15 +105,6 @@ class Trainer:
                 return math.nan, math.nan
         self._refuse_divergence(loss_sum.item())
         return loss_sum.item() / seen, correct.item() / seen
-
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        images = images.contiguous(memory_format=self.memory_format)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            logits = self.model(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        loss.backward()
-        self.optimization.step()
-        return loss, logits
 
     def _refuse_divergence(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -188,3 +180,24 @@ class Trainer:
     def _work(self, epochs: int) -> float:
         """Return the work of the first epochs, in images of one pixel: time goes with the area."""
         return float(sum(self.config.image_size_at(epoch) ** 2 for epoch in range(epochs)))
+
+
+def take_step(
+    model: CellClassifier, optimization: Optimization, images: Tensor, labels: Tensor, config: RunConfig
+) -> tuple[Tensor, Tensor]:
+    """Move a model once along the gradient of a batch, in the config's precision and memory format.
+
+    Args:
+        images: (B, 3, H, W) float32 normalised, on the model's device.
+        labels: (B,) int64.
+
+    Returns:
+        The loss, a scalar, and the logits (B, K), both from before the step.
+    """
+    images = images.contiguous(memory_format=memory_format_of(config))
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    loss.backward()
+    optimization.step()
+    return loss, logits

@@ -19,6 +19,7 @@ from tests.conftest import REPOSITORY
 
 CHROMIUM = Path("/usr/bin/chromium")
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+UPLOADER = "stFileUploaderDropzoneInput"
 ANSWER_TIMEOUT_MS = 60_000
 
 
@@ -106,6 +107,7 @@ def open_page(chromium: Browser, url: str, *, width: int, address: str = "/") ->
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(url + address)
     page.wait_for_selector(IDLE)
+    expect(page.get_by_test_id(UPLOADER)).to_be_attached()
     yield page
     own = re.compile(rf"({re.escape(url)}|{re.escape(url.replace('http', 'ws', 1))})/|data:|blob:")
     assert addresses

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import IDLE, open_page, running_server
+from tests.browser.conftest import IDLE, UPLOADER, open_page, running_server
 from tests.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
 
-UPLOADER = "stFileUploaderDropzoneInput"
 HOSTILE_NAME = "<img src=x onerror=alert(1)> :smile: **bold** `code` =1+1.jpg"
 
 
