@@ -17,6 +17,8 @@ LAYERS = [
     {"measures", "models", "data"},
     {"training"},
     {"evaluation", "prediction"},
+    {"jobs"},
+    {"ablation", "review", "report", "figures"},
     {"commands", "command_line", "__main__"},
 ]
 
@@ -36,12 +38,15 @@ def imported_modules(path: Path) -> set[str]:
     return {name for name in found if name.startswith("bloodcell")}
 
 
+DRAWING_ROOMS = ("bloodcell.figures", "bloodcell.report")
+
+
 def test_the_core_imports_without_streamlit_and_plotly() -> None:
     code = "\n".join(
         [
             "import importlib, sys",
             "sys.modules['streamlit'] = sys.modules['plotly'] = None",
-            *(f"importlib.import_module({name!r})" for name in MODULES),
+            *(f"importlib.import_module({name!r})" for name in MODULES if not name.startswith(DRAWING_ROOMS)),
         ]
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
