@@ -98,15 +98,15 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """Build a config from `to_dict`'s values.
+        """Build a config from `to_dict`'s values; a setting younger than the values takes its default.
 
         Raises:
-            ValueError: a key is unknown or missing, or a value is out of range.
+            ValueError: a key is unknown, experiment or model is missing, or a value is out of range.
         """
         known = {field.name for field in fields(cls)}
         if unknown := set(values) - known:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        if missing := known - set(values):
+        if missing := {"experiment", "model"} - set(values):
             raise ValueError(f"missing settings: {', '.join(sorted(missing))}")
         return cls(**values)
 

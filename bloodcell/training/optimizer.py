@@ -22,8 +22,23 @@ class Muon(Optimizer):
     same author's CIFAR-10 speed record, which fixes the norms.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], *, learning_rate: float, momentum: float = 0.9) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        learning_rate: float,
+        momentum: float = 0.9,
+        product_dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Take filters of any shape; the first dimension counts them.
+
+        Args:
+            product_dtype: of the orthogonalisation's matrix products. bfloat16, where the processor multiplies it
+                natively, took 53 ms per step of the main model where float32 takes 140 (two Xeon cores with AMX,
+                November 2026), nearly as long as forward and backward at 80 px.
+        """
         super().__init__(parameters, {"lr": learning_rate, "momentum": momentum})
+        self.product_dtype = product_dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -38,22 +53,26 @@ class Muon(Optimizer):
                 momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
                 nesterov = parameter.grad.add(momentum, alpha=group["momentum"])
                 parameter.mul_(math.sqrt(len(parameter)) / parameter.norm())
-                parameter.add_(orthogonalised(nesterov), alpha=-group["lr"])
+                parameter.add_(orthogonalised(nesterov, dtype=self.product_dtype), alpha=-group["lr"])
 
 
-def orthogonalised(matrix: Tensor, iterations: int = 4) -> Tensor:
-    """Return the tensor, read as (rows, everything else), with singular values near 1, by Newton–Schulz.
+def orthogonalised(matrix: Tensor, iterations: int = 4, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the tensor, read as (rows, everything else), with singular values near 1, by Newton–Schulz in `dtype`.
 
     Source: K. Jordan et al., 2024, for the quintic's coefficients; four iterations are as good as five here.
     """
-    flat = matrix.flatten(1)
+    # The order of the columns does not matter, so a channels_last filter is read as it lies in memory.
+    in_memory_order = matrix.permute(0, *range(2, matrix.ndim), 1)
+    flat = in_memory_order.flatten(1)
     is_tall = flat.shape[0] > flat.shape[1]
     flat = flat.T if is_tall else flat
-    flat = flat / (flat.norm() + 1e-7)
+    flat = (flat / (flat.norm() + 1e-7)).to(dtype)
     for _ in range(iterations):
         gram = flat @ flat.T
-        flat = 3.4445 * flat + (2.0315 * gram @ gram - 4.7750 * gram) @ flat
-    return (flat.T if is_tall else flat).reshape(matrix.shape)
+        polynomial = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        flat = torch.addmm(flat, polynomial, flat, beta=3.4445)
+    flat = (flat.T if is_tall else flat).to(matrix.dtype)
+    return flat.reshape(in_memory_order.shape).permute(0, matrix.ndim - 1, *range(1, matrix.ndim - 1))
 
 
 class Optimization:
@@ -123,8 +142,9 @@ def build_optimizers(model: nn.Module, config: RunConfig) -> list[Optimizer]:
         return [Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)]
     convolutions = [parameter for parameter in model.parameters() if parameter.ndim == 4]
     others = [parameter for parameter in model.parameters() if parameter.ndim != 4]
+    product_dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     return [
-        Muon(convolutions, learning_rate=config.convolution_learning_rate),
+        Muon(convolutions, learning_rate=config.convolution_learning_rate, product_dtype=product_dtype),
         Adam(others, lr=config.learning_rate, weight_decay=config.weight_decay),
     ]
 

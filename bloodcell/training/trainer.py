@@ -122,8 +122,12 @@ class Trainer:
         """Measure the validation images, then write checkpoint, best weights and metrics of the epoch."""
         if self.config.exact_batch_norm:
             clean = self.batches.clean(CLEAN_IMAGES)
-            set_exact_batch_norm(self.model, (images.contiguous(memory_format=self.memory_format) for images in clean))
-        logits = predict_logits(self.model, self.data.validation_images, memory_format=self.memory_format)
+            set_exact_batch_norm(
+                self.model,
+                (images.contiguous(memory_format=self.memory_format) for images in clean),
+                in_bf16=self.config.precision == "bf16",
+            )
+        logits = self._validation_logits()
         validation_accuracy, validation_loss = accuracy_and_loss(logits, self.data.validation_labels)
         self._refuse_divergence(validation_loss)
         state = self.state
@@ -154,8 +158,16 @@ class Trainer:
 
     def _keep_best(self, logits: Tensor | None = None) -> None:
         if logits is None:
-            logits = predict_logits(self.model, self.data.validation_images, memory_format=self.memory_format)
+            logits = self._validation_logits()
         write_best(self.folder, self.config, self.data, self.state, self.model, logits)
+
+    def _validation_logits(self) -> Tensor:
+        return predict_logits(
+            self.model,
+            self.data.validation_images,
+            memory_format=self.memory_format,
+            in_bf16=self.config.precision == "bf16",
+        )
 
     def _heartbeat(self, step: int) -> None:
         """Write status.json and report, at most every `HEARTBEAT_SECONDS`."""

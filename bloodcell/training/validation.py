@@ -13,21 +13,26 @@ BATCH_SIZE = 32
 
 
 @torch.inference_mode()
-def predict_logits(model: CellClassifier, images: Tensor, *, memory_format: torch.memory_format) -> Tensor:
-    """Answer in evaluation mode and float32, on the model's device.
+def predict_logits(
+    model: CellClassifier, images: Tensor, *, memory_format: torch.memory_format, in_bf16: bool = False
+) -> Tensor:
+    """Answer in evaluation mode on the model's device.
 
     Args:
         images: (N, 3, S, S) uint8, on any device.
+        in_bf16: compute the feature maps in bf16; the head is float32 in any case, as in answers.
 
     Returns:
         (N, K) float32 on the CPU.
     """
     model.eval()
     device = next(model.parameters()).device
-    logits = [
-        model(model_input(batch.to(device)).contiguous(memory_format=memory_format))
-        for batch in images.split(BATCH_SIZE)
-    ]
+    logits = []
+    for batch in images.split(BATCH_SIZE):
+        pixels = model_input(batch.to(device)).contiguous(memory_format=memory_format)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
+            features = model.forward_features(pixels)
+        logits.append(model.forward_head(features.float()))
     return torch.cat(logits).cpu()
 
 
@@ -37,7 +42,7 @@ def accuracy_and_loss(logits: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def set_exact_batch_norm(model: CellClassifier, batches: Iterable[Tensor]) -> None:
+def set_exact_batch_norm(model: CellClassifier, batches: Iterable[Tensor], *, in_bf16: bool = False) -> None:
     """Replace batch norm's running statistics by the plain average over the given batches of clean images.
 
     Running statistics lag behind the weights: at high learning rates validation accuracy then swings by tens of points
@@ -52,6 +57,7 @@ def set_exact_batch_norm(model: CellClassifier, batches: Iterable[Tensor]) -> No
         layer.momentum = None
     model.train()
     for images in batches:
-        model.forward_features(images)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=in_bf16):
+            model.forward_features(images)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
