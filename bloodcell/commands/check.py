@@ -1,18 +1,21 @@
-"""`check`: check the images of a dataset."""
+"""`check`: audit the images of a dataset."""
 
 import argparse
 from pathlib import Path
 
-from bloodcell.commands.arguments import Commands, show_progress
+from bloodcell.commands.arguments import Commands, not_negative, show_progress
 from bloodcell.paths import readable_path
 
 
 def add_to(commands: Commands) -> None:
     """Name the command's arguments."""
-    check = commands.add_parser("check", help="check the images of a dataset")
+    check = commands.add_parser("check", help="check the images of a dataset: unreadable, copies, leaks, conditions")
     check.set_defaults(run=run)
     check.add_argument("data", type=Path, metavar="DATA_DIR", help="folder of class folders")
     check.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    check.add_argument(
+        "--split-seed", type=not_negative, default=0, metavar="N", help="of the split whose sides are compared"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,17 +24,25 @@ def run(options: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
+    from bloodcell.data.audit import audit_dataset
+    from bloodcell.data.audit_report import audit_sentences, audit_to_dict
     from bloodcell.data.folder_scan import scan_dataset
-    from bloodcell.data.integrity import check_images
     from bloodcell.paths import write_atomically
 
     scan = scan_dataset(options.data)
     with tqdm(unit="image", disable=None) as bar:
-        report = check_images(scan.files, progress=lambda done, total: show_progress(bar, done, total))
-    print(*report.sentences(), sep="\n")
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.set_description_str(what, refresh=False)
+            show_progress(bar, done, total)
+
+        audit = audit_dataset(scan.files, split_seed=options.split_seed, progress=progress)
+    print(*audit_sentences(audit), sep="\n")
     if scan.other_folders:
         print(f"Folders that mean none of the eight classes, not read: {readable_path(', '.join(scan.other_folders))}.")
     if options.json:
-        values = {**report.to_dict(), "other_folders": list(scan.other_folders)}
+        values = {**audit_to_dict(audit), "other_folders": list(scan.other_folders)}
         write_atomically(options.json, (json.dumps(values, indent=1) + "\n").encode())
-    return 0 if len(report.usable) == report.images else 1
+    # That images are locked is no fault of them.
+    faulty = {file.relative_path for file in scan.files} - {file.relative_path for file in audit.integrity.usable}
+    return 1 if faulty - {*audit.integrity.locked} or audit.label_conflicts else 0

@@ -1,8 +1,11 @@
 """Which labelled image files a dataset folder holds: class folders under the source's names or ours."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, class_index_of_folder
 from bloodcell.data.image_file import IMAGE_SUFFIXES
@@ -38,6 +41,35 @@ class FolderScan:
         for file in self.files:
             counts[file.label] += 1
         return tuple(counts)
+
+
+def few_of_each_class(files: Sequence[LabelledFile], count: int, *, seed: int) -> tuple[LabelledFile, ...]:
+    """Choose at most `count` files of each class at random, sorted by relative path; names and seed decide alone."""
+    chosen: list[LabelledFile] = []
+    for label in range(CLASS_COUNT):
+        of_class = sorted((file for file in files if file.label == label), key=_by_path)
+        order = np.random.default_rng([seed, label]).permutation(len(of_class))
+        chosen += [of_class[position] for position in order[:count]]
+    return tuple(sorted(chosen, key=_by_path))
+
+
+def _by_path(file: LabelledFile) -> str:
+    return file.relative_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataFolders:
+    """Where a run's images lie."""
+
+    dataset: Path
+    """Folder of class folders that is split into training and validation."""
+    more_training: Path | None = None
+    """A second folder of class folders; all its images are trained on."""
+
+    def resolved(self) -> "DataFolders":
+        """Return the same folders as absolute paths."""
+        more = self.more_training
+        return DataFolders(dataset=self.dataset.resolve(), more_training=None if more is None else more.resolve())
 
 
 def image_files_below(folder: Path) -> list[Path]:
@@ -78,6 +110,6 @@ def scan_dataset(folder: Path) -> FolderScan:
         raise DatasetError(f"No labelled image in {folder}. It needs folders named after the classes: {names}.")
     return FolderScan(
         folder=folder,
-        files=tuple(sorted(files, key=lambda file: file.relative_path)),
+        files=tuple(sorted(files, key=_by_path)),
         other_folders=tuple(other_folders),
     )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from bloodcell.data.folder_scan import LabelledFile
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.paths import write_atomically
 
+_PARTS = ("training", "validation", "more_training")
 _COLUMNS = ["part", "file", "label", "sha256"]
 
 
@@ -33,6 +34,18 @@ class Split:
 
     training: tuple[SplitFile, ...]
     validation: tuple[SplitFile, ...]
+    more_training: tuple[SplitFile, ...] = ()
+    """Training images of a second folder, which no validation image comes from; their paths lie below that one."""
+
+    @property
+    def all_training(self) -> tuple[SplitFile, ...]:
+        """Return the training images of both folders, the dataset's own first."""
+        return self.training + self.more_training
+
+    @property
+    def known_sha256(self) -> frozenset[str]:
+        """Return the hashes of all images that trained or chose something; they test nothing."""
+        return frozenset(entry.sha256 for entry in (*self.all_training, *self.validation))
 
 
 def stratified_split(
@@ -73,6 +86,25 @@ def stratified_split(
     return Split(training=tuple(sorted(training, key=_by_file)), validation=tuple(sorted(validation, key=_by_file)))
 
 
+def with_more_training(split: Split, files: Sequence[LabelledFile], sha256: Mapping[str, str]) -> Split:
+    """Return the split with the files of a second folder on its training side.
+
+    Copies of images that the split or the second folder has already are left out, so that nothing of the validation
+    side is trained on and nothing is trained on twice.
+
+    Args:
+        sha256: hash per relative path of the second folder.
+    """
+    known = set(split.known_sha256)
+    more: list[SplitFile] = []
+    for file in sorted(files, key=lambda file: file.relative_path):
+        entry = SplitFile(file=file.relative_path, label=file.label, sha256=sha256[file.relative_path])
+        if entry.sha256 not in known:
+            known.add(entry.sha256)
+            more.append(entry)
+    return replace(split, more_training=tuple(more))
+
+
 def _by_file(entry: SplitFile) -> str:
     return entry.file
 
@@ -86,12 +118,12 @@ def _refuse_empty_sides(training: list[SplitFile], validation: list[SplitFile], 
 
 
 def write_split(split: Split, path: Path) -> None:
-    """Write `split.csv`: part (training or validation), file, label, sha256."""
+    """Write `split.csv`: part (training, validation or more_training), file, label, sha256."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(_COLUMNS)
-    for part, entries in (("training", split.training), ("validation", split.validation)):
-        writer.writerows([part, entry.file, entry.label, entry.sha256] for entry in entries)
+    for part in _PARTS:
+        writer.writerows([part, entry.file, entry.label, entry.sha256] for entry in getattr(split, part))
     # File names that are no UTF-8 come from the disk as surrogates and go back as the bytes they were.
     write_atomically(path, stream.getvalue().encode(errors="surrogateescape"))
 
@@ -102,7 +134,7 @@ def read_split(path: Path) -> Split:
     Raises:
         RunFolderError: the file is missing or is no split.
     """
-    parts: dict[str, list[SplitFile]] = {"training": [], "validation": []}
+    parts: dict[str, list[SplitFile]] = {part: [] for part in _PARTS}
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
             for row in csv.DictReader(stream):
@@ -113,4 +145,4 @@ def read_split(path: Path) -> Split:
         ) from error
     if not parts["training"] or not parts["validation"]:
         raise RunFolderError(f"The split {path} is empty. Start the run again in a new folder.")
-    return Split(training=tuple(parts["training"]), validation=tuple(parts["validation"]))
+    return Split(**{part: tuple(entries) for part, entries in parts.items()})
