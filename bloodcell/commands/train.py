@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ def add_to(commands: Commands) -> None:
     train.set_defaults(run=run, wrong_usage=train.error)
     train.add_argument("--experiment", metavar="NAME", help="a named recipe; an unknown name lists them all")
     train.add_argument("--data", type=Path, metavar="DIR", help="folder of class folders")
+    train.add_argument("--more-data", type=Path, metavar="DIR", help="a second such folder; all of it is trained on")
     train.add_argument("--run-dir", type=Path, required=True, metavar="DIR", help="folder of this run")
     train.add_argument("--epochs", type=positive, metavar="N")
     train.add_argument("--batch-size", type=positive, metavar="N")
@@ -25,6 +25,7 @@ def add_to(commands: Commands) -> None:
     train.add_argument("--seed", type=not_negative, metavar="N", help="initialisation, order, augmentation")
     train.add_argument("--split-seed", type=not_negative, metavar="N", help="the split alone")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
+    train.add_argument("--wait", action="store_true", help="wait while another run trains on the device")
     add_device(train, default=None)
 
 
@@ -42,16 +43,18 @@ def run(options: argparse.Namespace) -> int:
 
     from bloodcell.training.run_folder import RunFolder
     from bloodcell.training.terminal import stop_on_signals, training_bars
-    from bloodcell.training.train_run import resume_run, start_run
+    from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
     folder = RunFolder(options.run_dir)
+    more = {"more_data": options.more_data, "wait_for_device": options.wait}
     if config is None:
         folder.refuse_other_settings({"experiment": options.experiment, **settings})
-        run = partial(resume_run, folder, data_folder=options.data, device=options.device)
-    else:
-        run = partial(start_run, config, options.data, folder)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
-        finished = run(report=report, progress=progress, should_stop=should_stop)
+        watch = TrainingWatch(report=report, progress=progress, should_stop=should_stop)
+        if config is None:
+            finished = resume_run(folder, watch, data_folder=options.data, device=options.device, **more)
+        else:
+            finished = start_run(config, options.data, folder, watch, **more)
     if not finished:
         print(f"Stopped. Go on with: python -m bloodcell train --run-dir {options.run_dir} --resume", file=sys.stderr)
         return 1

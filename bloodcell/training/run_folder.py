@@ -6,19 +6,16 @@ import fcntl
 import io
 import json
 import logging
-import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_type_hints
 
 from bloodcell.config import RunConfig
+from bloodcell.data.folder_scan import DataFolders
 from bloodcell.errors import RunFolderError
-from bloodcell.models.weights_file import read_card
 from bloodcell.paths import write_atomically
-
-OutcomeState = Literal["finished", "stopped", "failed"]
+from bloodcell.training.process_folder import ProcessFolder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,28 +48,31 @@ class RunStatus:
     epochs: int
     step: int
     steps: int
-    """Batches done in this epoch, and in all of it."""
+    """Batches done in this epoch, and in all of it; images while data are read."""
     images_per_second: float
     eta_seconds: float | None
     """Until the end of the run; None before the first measurement."""
+    activity: str = "training"
+    """What is being done, in words."""
+    device_memory_mib: float | None = None
+    """Most memory that the run held on a GPU so far; None on the CPU."""
 
 
-class RunFolder:
+class RunFolder(ProcessFolder):
     """Paths, reading and writing of one run's files. Every write is whole or not at all."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        super().__init__(path)
         self.config = self.path / "config.json"
         self.split = self.path / "split.csv"
         self.metrics = self.path / "metrics.csv"
-        self.status = self.path / "status.json"
         self.log = self.path / "train.log"
         self.checkpoint = self.path / "last.pt"
         self.best = self.path / "best.safetensors"
         self.predictions = self.path / "predictions_validation.csv"
-        self.outcome = self.path / "outcome.json"
+        self.test_predictions = self.path / "predictions_test.csv"
 
-    def create(self, config: RunConfig, data_folder: Path) -> None:
+    def create(self, config: RunConfig, folders: DataFolders) -> None:
         """Make the folder and write its config.
 
         Raises:
@@ -82,9 +82,14 @@ class RunFolder:
             raise RunFolderError(f"{self.path} already holds a run. Go on with it (--resume), or name another folder.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write_json(self.config, {"config": config.to_dict(), "data_folder": str(data_folder)})
+            self.write_config(config, folders)
         except OSError as error:
             raise RunFolderError(f"The run folder {self.path} cannot be written: {error.strerror}.") from error
+
+    def write_config(self, config: RunConfig, folders: DataFolders) -> None:
+        """Write config.json."""
+        more = {} if folders.more_training is None else {"more_training_folder": str(folders.more_training)}
+        self.write_json(self.config, {"config": config.to_dict(), "data_folder": str(folders.dataset), **more})
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -105,17 +110,28 @@ class RunFolder:
                 raise RunFolderError(
                     f"Another process trains the run in {self.path}. Wait for it, or stop it."
                 ) from error
+            self._remove_half_written_files()
             yield
 
-    def read_config(self) -> tuple[RunConfig, Path]:
-        """Return the config that the run was started with, and its data folder.
+    def _remove_half_written_files(self) -> None:
+        """Remove what a process left that was killed while it wrote a file; only the holder of the lock may."""
+        for name in ("config.json", "metrics.csv", "status.json", "last.pt", "best.*", "predictions_*", "split.csv"):
+            for path in self.path.glob(f".{name}.*"):
+                path.unlink(missing_ok=True)
+
+    def read_config(self) -> tuple[RunConfig, DataFolders]:
+        """Return the config that the run was started with, and its data folders.
 
         Raises:
             RunFolderError: there is no run here, or its config is damaged.
         """
         try:
             values = json.loads(self.config.read_bytes())
-            return RunConfig.from_dict(values["config"]), Path(values["data_folder"])
+            more = values.get("more_training_folder")
+            folders = DataFolders(
+                dataset=Path(values["data_folder"]), more_training=None if more is None else Path(more)
+            )
+            return RunConfig.from_dict(values["config"]), folders
         except FileNotFoundError as error:
             raise RunFolderError(
                 f"There is no run in {self.path}. Start one with an experiment and a data folder."
@@ -147,18 +163,27 @@ class RunFolder:
         writer.writerows(asdict(row) for row in rows)
         write_atomically(self.metrics, stream.getvalue().encode())
 
+    def read_metrics(self) -> list[EpochMetrics]:
+        """Return a row per epoch that was finished; none before the first.
+
+        Raises:
+            RunFolderError: metrics.csv is damaged.
+        """
+        hints = get_type_hints(EpochMetrics)
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as stream:
+                return [
+                    EpochMetrics(**{name: kind(row[name]) for name, kind in hints.items()})
+                    for row in csv.DictReader(stream)
+                ]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            raise RunFolderError(f"{self.metrics} is damaged ({error}). Resume the run to write it anew.") from error
+
     def write_status(self, status: RunStatus) -> None:
         """Write status.json with this process's id, start time and a heartbeat."""
-        process = {"pid": os.getpid(), "process_start_time": _PROCESS_START, "heartbeat": time.time()}
-        self._write_json(self.status, {**process, **asdict(status)})
-
-    def write_outcome(self, state: OutcomeState, reason: str) -> None:
-        """Write outcome.json, the last file of a run."""
-        self._write_json(self.outcome, {"state": state, "reason": reason, "ended": time.time()})
-
-    def read_outcome(self) -> dict[str, Any] | None:
-        """Return how the run ended, or None while it has not."""
-        return json.loads(self.outcome.read_bytes()) if self.outcome.exists() else None
+        self.write_process(asdict(status))
 
     def best_sentence(self) -> str:
         """Return what the best epoch reached, in words.
@@ -166,6 +191,8 @@ class RunFolder:
         Raises:
             WeightsError: the run has no weights yet.
         """
+        from bloodcell.models.weights_file import read_card  # torch takes seconds, and a list of runs must not wait
+
         figures = read_card(self.best.with_suffix(".json")).metrics["validation"]
         low, high = figures["accuracy_interval"]
         return (
@@ -178,20 +205,3 @@ class RunFolder:
         handler = logging.FileHandler(self.log, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         return handler
-
-    def _write_json(self, path: Path, values: dict[str, Any]) -> None:
-        write_atomically(path, (json.dumps(values, indent=1) + "\n").encode())
-
-
-def _process_start_time() -> float:
-    """Return when this process began, seconds since 1970, as the system counts it where it says so."""
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-        return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, StopIteration, IndexError, ValueError):
-        return _IMPORTED
-
-
-_IMPORTED = time.time()
-_PROCESS_START = _process_start_time()

@@ -39,7 +39,7 @@ def write_best(
         recipe={**config.to_dict(), "best_epoch": state.best_epoch, "epochs_done": state.epoch},
         training_data={
             "fingerprint": data.fingerprint,
-            "training_images": len(data.split.training),
+            "training_images": len(data.split.all_training),
             "validation_images": len(data.split.validation),
         },
         hardware=hardware_name(config.device),

@@ -1,23 +1,35 @@
 """Start or resume a run: from a config and two folders to an outcome."""
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import scan_dataset
+from bloodcell.data.folder_scan import DataFolders, scan_dataset
 from bloodcell.data.split import read_split, write_split
-from bloodcell.errors import BloodcellError
-from bloodcell.training.precision import pick_device, resolve_by_measurement
-from bloodcell.training.run_data import Progress, load_run_data, split_dataset
+from bloodcell.errors import BloodcellError, DeviceBusy, RunFolderError
+from bloodcell.training.device_lock import device_locked, device_name
+from bloodcell.training.precision import resolve_by_measurement
+from bloodcell.training.run_data import Progress, RunImages
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from bloodcell.training.trainer import Trainer
 
-Report = Callable[[RunStatus], None]
-Stop = Callable[[], bool]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingWatch:
+    """What is told about a training, and what is asked."""
+
+    report: Callable[[RunStatus], None]
+    """Called about every two seconds of training."""
+    progress: Progress
+    """Called while images are read."""
+    should_stop: Callable[[], bool]
+    """Asked often; the training then ends so that it can be resumed."""
+
 
 logger = logging.getLogger(__name__)
 
@@ -27,96 +39,151 @@ class _StopAsked(Exception):
 
 
 def start_run(
-    config: RunConfig, data_folder: Path, folder: RunFolder, *, report: Report, progress: Progress, should_stop: Stop
+    config: RunConfig,
+    data_folder: Path,
+    folder: RunFolder,
+    watch: TrainingWatch,
+    *,
+    more_data: Path | None = None,
+    wait_for_device: bool = False,
+    images: RunImages | None = None,
 ) -> bool:
     """Train a new run to its last epoch.
 
     Args:
-        report: called about every two seconds of training.
-        progress: called while images are read.
-        should_stop: asked often; the run then ends so that it can be resumed.
+        more_data: a second folder of class folders; all its images are trained on, none validates.
+        wait_for_device: wait while another run trains on the device, instead of refusing.
+        images: what earlier runs of this process have read; None: everything is read anew.
 
     Returns:
         Whether the last epoch was reached; False after a stop that was asked for.
 
     Raises:
-        BloodcellError: data, folder or settings do not allow it, or the loss diverged; outcome.json says why.
+        BloodcellError: data, folder, device or settings do not allow it, the disk is full, or the loss diverged;
+            once the run has begun, outcome.json says why.
     """
-    data_folder = data_folder.resolve()
-    scan_dataset(data_folder)
-    config = resolve_by_measurement(config)
-    with folder.locked():
-        folder.create(config, data_folder)
-        return _recorded(config, data_folder, folder, report, progress, should_stop)
+    folders = DataFolders(dataset=data_folder, more_training=more_data).resolved()
+    scan_dataset(folders.dataset)
+    if folders.more_training is not None:
+        scan_dataset(folders.more_training)
+    device = device_name(config.device)
+    with device_locked(device, folder.path, wait=wait_for_device, should_stop=watch.should_stop), folder.locked():
+        folder.create(config, folders)
+        return _recorded(config, folders, folder, watch, images or RunImages())
 
 
 def resume_run(
     folder: RunFolder,
+    watch: TrainingWatch,
     *,
     data_folder: Path | None = None,
+    more_data: Path | None = None,
     device: str | None = None,
-    report: Report,
-    progress: Progress,
-    should_stop: Stop,
+    wait_for_device: bool = False,
+    images: RunImages | None = None,
 ) -> bool:
     """Go on with the run in a folder, with its own settings; a run that is finished is left as it is.
 
     Args:
         data_folder: the dataset; None: where it was.
+        more_data: the second folder of training images; None: where it was, if the run has one.
         device: 'auto', 'cpu' or 'cuda'; None: the run's own.
 
     Returns, Raises:
         As `start_run`.
     """
-    config, recorded_folder = folder.read_config()
-    on_device = pick_device(device or config.device).type
-    config = replace(config, device="cuda" if on_device == "cuda" else "cpu")
+    config, recorded = folder.read_config()
+    config = config.changed(device=device)
+    folders = DataFolders(
+        dataset=data_folder or recorded.dataset, more_training=more_data or recorded.more_training
+    ).resolved()
     with folder.locked():
         if (outcome := folder.read_outcome()) is not None and outcome["state"] == "finished":
             return True
-        return _recorded(config, (data_folder or recorded_folder).resolve(), folder, report, progress, should_stop)
+        # Who only tries must not overwrite how the run ended; who waits has begun.
+        refused_at_once = (
+            contextlib.nullcontext() if wait_for_device else device_locked(device_name(config.device), folder.path)
+        )
+        with refused_at_once:
+            return _recorded(config, folders, folder, watch, images or RunImages())
 
 
 def _recorded(
-    config: RunConfig, data_folder: Path, folder: RunFolder, report: Report, progress: Progress, should_stop: Stop
+    config: RunConfig, folders: DataFolders, folder: RunFolder, watch: TrainingWatch, images: RunImages
 ) -> bool:
     """Train, and write down how it ended."""
-    folder.outcome.unlink(missing_ok=True)
-    with _logged(folder):
+    try:
+        with _logged(folder):
+            folder.begin()
+            folder.write_status(_not_yet_training(config, "starting", 0, 0))
+            finished = _train(config, folders, folder, watch, images)
+    except BaseException as error:
+        told = _as_disk_full(error, folder)
         try:
-            finished = _train(config, data_folder, folder, report, progress, should_stop)
-        except BaseException as error:
-            folder.write_outcome("failed", str(error) if isinstance(error, BloodcellError) else repr(error))
-            logger.exception("failed")
+            folder.write_outcome("failed", str(told) if isinstance(told, BloodcellError) else repr(told))
+        except OSError:
+            logger.exception("outcome.json cannot be written")
+        if told is error:
             raise
-        if finished:
-            folder.write_outcome("finished", "")
-        else:
-            folder.write_outcome("stopped", "it was asked to stop")
+        raise told from error
+    if finished:
+        folder.write_outcome("finished", "")
+    else:
+        folder.write_outcome("stopped", "it was asked to stop")
     return finished
 
 
-def _train(
-    config: RunConfig, data_folder: Path, folder: RunFolder, report: Report, progress: Progress, should_stop: Stop
-) -> bool:
-    reading = RunStatus(epoch=0, epochs=config.epochs, step=0, steps=0, images_per_second=0, eta_seconds=None)
+def _as_disk_full(error: BaseException, folder: RunFolder) -> BaseException:
+    """Return an error that says what to do where the disk was full, and any other as it is."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    kept = "The last finished epoch is kept" if folder.checkpoint.exists() else "No epoch was finished"
+    return RunFolderError(f"disk full: {folder.path} cannot be written. {kept}. Free some space, then resume the run.")
 
+
+def _train(config: RunConfig, folders: DataFolders, folder: RunFolder, watch: TrainingWatch, images: RunImages) -> bool:
     def progress_or_stop(what: str, done: int, total: int) -> None:
         if done % 50 == 1:
-            folder.write_status(reading)
-        if should_stop():
+            folder.write_status(_not_yet_training(config, what, done, total))
+        if watch.should_stop():
             raise _StopAsked
-        progress(what, done, total)
+        watch.progress(what, done, total)
 
     try:
-        if not folder.split.exists():
-            write_split(split_dataset(config, data_folder, progress_or_stop), folder.split)
-        data = load_run_data(config, data_folder, read_split(folder.split), progress_or_stop)
+        with device_locked(device_name(config.device), folder.path, wait=True, should_stop=watch.should_stop):
+            config = _measured(config, folders, folder)
+            if not folder.split.exists():
+                write_split(images.split(config, folders, progress_or_stop), folder.split)
+            data = images.load(config, folders, read_split(folder.split), progress_or_stop)
+            trainer = Trainer(config, data, folder, report=watch.report, should_stop=watch.should_stop)
+            trainer.resume()
+            return trainer.run()
     except _StopAsked:
         return False
-    trainer = Trainer(config, data, folder, report=report, should_stop=should_stop)
-    trainer.resume()
-    return trainer.run()
+    except DeviceBusy:
+        # Who waits is refused only by a stop.
+        return False
+
+
+def _measured(config: RunConfig, folders: DataFolders, folder: RunFolder) -> RunConfig:
+    """Decide what is left to measurement; what a run once began with stays in its config."""
+    resolved = resolve_by_measurement(config)
+    recorded = folder.read_config()[0]
+    if "auto" in (recorded.device, recorded.precision, recorded.memory_format):
+        folder.write_config(resolved, folders)
+    return resolved
+
+
+def _not_yet_training(config: RunConfig, activity: str, done: int, total: int) -> RunStatus:
+    return RunStatus(
+        epoch=0,
+        epochs=config.epochs,
+        step=done,
+        steps=total,
+        images_per_second=0,
+        eta_seconds=None,
+        activity=activity,
+    )
 
 
 @contextlib.contextmanager
@@ -129,6 +196,9 @@ def _logged(folder: RunFolder):  # type: ignore[no-untyped-def]
     try:
         logger.info("process %d starts", os.getpid())
         yield
+    except BaseException:
+        logger.exception("failed")
+        raise
     finally:
         package_logger.removeHandler(handler)
         handler.close()

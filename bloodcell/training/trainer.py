@@ -185,6 +185,7 @@ class Trainer:
             steps=len(self.batches),
             images_per_second=share * len(self.batches.labels) / (time.perf_counter() - self._epoch_started),
             eta_seconds=seconds_per_work * (self._work(self.config.epochs) - done),
+            device_memory_mib=torch.cuda.max_memory_reserved() / 2**20 if self.device.type == "cuda" else None,
         )
         self.folder.write_status(status)
         self.report(status)

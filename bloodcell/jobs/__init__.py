@@ -1,0 +1,20 @@
+"""Jobs: what is trained, measured or downloaded in the background. Folder and process alone tell the state."""
+
+from bloodcell.jobs.control import delete_run, enqueue_command, enqueue_run, resume_run, stop_job
+from bloodcell.jobs.job import ACTIVE, Job, JobState, epochs_done, list_jobs, read_job
+from bloodcell.jobs.worker import ensure_worker
+
+__all__ = [
+    "ACTIVE",
+    "Job",
+    "JobState",
+    "delete_run",
+    "enqueue_command",
+    "enqueue_run",
+    "ensure_worker",
+    "epochs_done",
+    "list_jobs",
+    "read_job",
+    "resume_run",
+    "stop_job",
+]

@@ -1,0 +1,182 @@
+"""What is done to jobs: hand in, stop, resume, delete."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bloodcell.config import RunConfig
+from bloodcell.data.folder_scan import DataFolders
+from bloodcell.errors import DatasetError, RunFolderError
+from bloodcell.jobs.job import Job, read_job
+from bloodcell.jobs.queue import NO_DEVICE, add_entry, entry_of, queue_locked
+from bloodcell.jobs.worker import ensure_worker
+from bloodcell.paths import runs_folder
+from bloodcell.training.device_lock import device_name
+from bloodcell.training.process_folder import ProcessFolder
+from bloodcell.training.run_folder import RunFolder
+
+LONGEST_NAME = 60
+_NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
+
+
+def enqueue_run(config: RunConfig, data_folder: Path, *, name: str) -> Path:
+    """Write a new run's config and hand in its training; it starts when its device is free.
+
+    Args:
+        name: lower-case letters, digits, '_' and '-'; a number is added where there is such a run already.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        BloodcellError: the name is not safe, there is no such data folder, no such device, or the disk is full.
+    """
+    if not _NAME.fullmatch(name):
+        raise RunFolderError(
+            f"'{name}' cannot be a run's name. Use up to {LONGEST_NAME} lower-case letters, digits, '_' and '-'."
+        )
+    data_folder = data_folder.resolve()
+    if not data_folder.is_dir():
+        raise DatasetError(f"The data folder {data_folder} does not exist. Give the folder that holds one per class.")
+    device = device_name(config.device)
+    folder: Path | None = None
+    try:
+        with queue_locked():
+            folder = _new_folder(name)
+            RunFolder(folder).create(config, DataFolders(dataset=data_folder))
+            add_entry(_training_of(folder), folder, device)
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise _not_writable(error) from error
+    ensure_worker()
+    return folder
+
+
+def enqueue_command(argv: Sequence[str], *, folder: Path, device: str) -> None:
+    """Hand in any other command of `python -m bloodcell`.
+
+    Its state is read from `folder` with `read_job`, as a run's is; what it prints goes to job.log there.
+
+    Args:
+        argv: the command and its arguments.
+        folder: of this job alone; made where it is not there. A job that ended in it is forgotten.
+        device: 'auto', 'cpu' or 'cuda': held while the command runs; 'none' for one that computes nothing.
+
+    Raises:
+        BloodcellError: a job waits or runs in the folder, there is no such device, or the disk is full.
+    """
+    lane = NO_DEVICE if device == NO_DEVICE else device_name(device)
+    folder = folder.resolve()
+    try:
+        with queue_locked():
+            _refuse_active(read_job(folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            ProcessFolder(folder).begin()
+            add_entry(argv, folder, lane)
+    except OSError as error:
+        raise _not_writable(error) from error
+    ensure_worker()
+
+
+def resume_run(folder: Path) -> None:
+    """Hand in a run again that has stopped, failed or was lost; it goes on in its folder, with its settings.
+
+    Raises:
+        BloodcellError: it waits, runs or is finished; there is no run; no such device; or the disk is full.
+    """
+    run = RunFolder(folder)
+    config, _ = run.read_config()
+    device = device_name(config.device)
+    try:
+        with queue_locked():
+            job = read_job(run.path)
+            _refuse_active(job)
+            if job.state == "finished":
+                raise RunFolderError(f"The run {job.name} is finished: there is nothing to go on with.")
+            run.begin()
+            add_entry(_training_of(run.path), run.path, device)
+    except OSError as error:
+        raise _not_writable(error) from error
+    ensure_worker()
+
+
+def stop_job(folder: Path) -> None:
+    """Take a waiting job out of the queue, or ask a running one to stop; it then ends by itself, and can be resumed.
+
+    Raises:
+        RunFolderError: it neither waits nor runs, or is just being started; or the disk is full.
+    """
+    files = ProcessFolder(folder)
+    try:
+        with queue_locked():
+            job, entry = read_job(files.path), entry_of(files.path)
+            if job.state == "stopping":
+                return
+            if job.state == "queued" and entry is not None:
+                files.write_outcome("stopped", "it was taken out of the queue")
+                entry.remove()
+                return
+            if job.state != "running":
+                raise RunFolderError(f"{job.name} does not run: it is {job.state}.")
+            process = entry.process if entry is not None and entry.is_alive() else files.process()
+            if process is None:
+                raise RunFolderError(f"{job.name} is just being started. Try again in a few seconds.")
+            files.write_json(files.stop, {})
+            process.terminate()
+    except OSError as error:
+        raise _not_writable(error) from error
+
+
+def delete_run(folder: Path) -> None:
+    """Delete a run with all its files.
+
+    Raises:
+        RunFolderError: it waits or runs, is not among the runs of this home, or cannot be deleted.
+    """
+    folder = folder.absolute()
+    if folder.parent.resolve() != runs_folder() or folder.name in ("", ".", ".."):
+        raise RunFolderError(f"{folder} is not among the runs in {runs_folder()}. Delete it by hand.")
+    try:
+        with queue_locked():
+            _refuse_active(read_job(folder))
+            if folder.is_symlink():
+                return folder.unlink()
+            # In one step, so that nobody meets half a run.
+            doomed = runs_folder() / f".deleted-{folder.name}-{os.getpid()}"
+            folder.rename(doomed)
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be deleted: {error.strerror}.") from error
+
+
+def _training_of(folder: Path) -> tuple[str, ...]:
+    return ("train", "--run-dir", str(folder), "--resume", "--wait")
+
+
+def _new_folder(name: str) -> Path:
+    number = 1
+    while True:
+        folder = runs_folder() / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def _refuse_active(job: Job) -> None:
+    """Refuse what waits or runs; an entry that the worker has not settled yet is forgotten."""
+    if job.is_active:
+        raise RunFolderError(f"{job.name} is {job.state}. Stop it first.")
+    if (entry := entry_of(job.folder)) is not None:
+        entry.remove()
+
+
+def _not_writable(error: OSError) -> RunFolderError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunFolderError("disk full: the queue cannot be written. Free some space, then try again.")
+    return RunFolderError(f"The queue cannot be written: {error.strerror} ({error.filename}).")

@@ -1,0 +1,54 @@
+"""Fixtures of the job tests: real processes on drawn cells."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bloodcell.jobs import Job, enqueue_run, read_job
+from bloodcell.jobs.queue import entry_of
+from tests.conftest import quick_config
+from tests.conftest import worker_processes as home_workers
+
+LONG = 4000
+"""Epochs that no test waits for."""
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 90) -> float:
+    """Wait until something is so; return the seconds that it took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def wait_for_state(folder: Path, *states: str, seconds: float = 90) -> Job:
+    wait_for(lambda: read_job(folder).state in states, seconds=seconds)
+    return read_job(folder)
+
+
+def process_of(folder: Path) -> int:
+    """Return the number of the process that the worker started in a folder."""
+    wait_for(lambda: (entry := entry_of(folder)) is not None and entry.process is not None)
+    entry = entry_of(folder)
+    assert entry is not None
+    assert entry.process is not None
+    return entry.process.pid
+
+
+def worker_processes() -> list[int]:
+    """Return the numbers of the processes that walk this test's queue."""
+    return home_workers(Path(os.environ["BLOODCELL_HOME"]))
+
+
+@pytest.fixture
+def enqueue(drawn_dataset: Path) -> Callable[..., Path]:
+    """Hand in a run of the quick config."""
+
+    def hand_in(name: str = "run", data_folder: Path | None = None, **changes: object) -> Path:
+        return enqueue_run(quick_config(**changes), data_folder or drawn_dataset, name=name)
+
+    return hand_in
