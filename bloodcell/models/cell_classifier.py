@@ -9,8 +9,12 @@ class CellClassifier(nn.Module, ABC):
     """(N, 3, H, W) → logits (N, K). Grad-CAM reads the map between the two halves."""
 
     @abstractmethod
+    def forward_stages(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) → the feature map behind each stage, not negative; the last one is what the head reads."""
+
     def forward_features(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) → the last feature map (N, C, h, w), not negative."""
+        return self.forward_stages(images)[-1]
 
     @abstractmethod
     def forward_head(self, features: Tensor) -> Tensor:

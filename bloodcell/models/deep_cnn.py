@@ -7,7 +7,7 @@ follows, a global average before the fully connected part, which is 256 → 128 
 from torch import Tensor, nn
 
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.simple_cnn import ConvolutionBlock
+from bloodcell.models.simple_cnn import ConvolutionBlock, maps_behind
 
 
 class DeepCNN(CellClassifier):
@@ -23,9 +23,9 @@ class DeepCNN(CellClassifier):
             nn.Linear(256, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, class_count)
         )
 
-    def forward_features(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, 256, H/16, W/16)."""
-        return self.blocks(images)
+    def forward_stages(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) → maps behind the blocks, the last (N, 256, H/16, W/16)."""
+        return maps_behind(self.blocks, images)
 
     def forward_head(self, features: Tensor) -> Tensor:
         """(N, 256, h, w) → logits (N, K): global average, two linear layers with dropout between."""

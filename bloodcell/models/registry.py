@@ -14,9 +14,12 @@ MODEL_BUILDERS: dict[str, Callable[[int], CellClassifier]] = {
     "simple_cnn": SimpleCNN,
     "deep_cnn": DeepCNN,
     "unet_encoder": UNetEncoder,
-    "unet_encoder_no_batch_norm": partial(UNetEncoder, batch_norm=False),
+    "unet_encoder_no_batch_norm": partial(UNetEncoder, normalisation="none"),
     "unet_encoder_shallow": partial(UNetEncoder, stage_channels=(32, 64, 128), bottleneck_channels=None),
     "unet_encoder_no_dropout": partial(UNetEncoder, dropout=0.0),
+    "unet_encoder_group_norm": partial(UNetEncoder, normalisation="group"),
+    "unet_encoder_half_width": partial(UNetEncoder, stage_channels=(16, 32, 64, 128), bottleneck_channels=256),
+    "unet_encoder_no_batch_norm_he": partial(UNetEncoder, normalisation="none", initialisation="he"),
 }
 """Name → builder that takes the number of classes."""
 

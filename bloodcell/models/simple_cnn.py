@@ -4,6 +4,8 @@ Source: the paper, Table 2. Where it is silent: 32 and 64 channels, no convoluti
 global average before the linear layer, so that the model takes any image size.
 """
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 from bloodcell.models.cell_classifier import CellClassifier
@@ -21,6 +23,14 @@ class ConvolutionBlock(nn.Sequential):
         )
 
 
+def maps_behind(blocks: Iterable[nn.Module], images: Tensor) -> list[Tensor]:
+    """Return what each of the blocks makes of the one before it."""
+    maps = [images]
+    for block in blocks:
+        maps.append(block(maps[-1]))
+    return maps[1:]
+
+
 class SimpleCNN(CellClassifier):
     """(N, 3, H, W) → logits (N, K), for any H and W of at least 4 pixels."""
 
@@ -30,9 +40,9 @@ class SimpleCNN(CellClassifier):
         self.pooling = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(64, class_count)
 
-    def forward_features(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, 64, H/4, W/4)."""
-        return self.blocks(images)
+    def forward_stages(self, images: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) → maps behind the blocks, the last (N, 64, H/4, W/4)."""
+        return maps_behind(self.blocks, images)
 
     def forward_head(self, features: Tensor) -> Tensor:
         """(N, 64, h, w) → logits (N, K): global average, linear."""

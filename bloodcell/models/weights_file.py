@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -21,6 +21,8 @@ from bloodcell.models.registry import MODEL_BUILDERS, build_model
 from bloodcell.paths import SHIPPED_WEIGHTS, published_weights, write_atomically
 
 FORMAT_VERSION = 1
+_GATE = "gate."
+"""What the names of the gate's tensors begin with in the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +56,8 @@ class WeightsCard:
     """What the weights were trained on."""
     code_version: str
     licence: str
+    gate: dict[str, Any] = field(default_factory=dict)
+    """How the gate refuses images that are no cells like those trained on; empty: these weights refuse nothing."""
     tensors_sha256: str = ""
     """Hash of the .safetensors file, hexadecimal."""
 
@@ -68,10 +72,13 @@ class WeightsCard:
         Raises:
             ValueError: no JSON object, an unknown or missing key, or a value that this version cannot use.
         """
-        values = json.loads(data)
+        try:
+            values = json.loads(data)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
         if not isinstance(values, Mapping):
             raise ValueError("it is not a JSON object")
-        if unknown := set(values) - {field.name for field in fields(cls)}:
+        if unknown := set(values) - {entry.name for entry in fields(cls)}:
             raise ValueError(f"unknown entries: {', '.join(sorted(unknown))}")
         try:
             entries: dict[str, Any] = {
@@ -90,16 +97,16 @@ class WeightsCard:
         Raises:
             ValueError: names the entry.
         """
-        for field, hint in get_type_hints(type(self)).items():
+        for name, hint in get_type_hints(type(self)).items():
             kind = get_origin(hint) or hint
-            value = getattr(self, field)
-            numbers = value if field in ("mean", "std") and isinstance(value, tuple) else [value]
-            if kind is float or field in ("mean", "std"):
+            value = getattr(self, name)
+            numbers = value if name in ("mean", "std") and isinstance(value, tuple) else [value]
+            if kind is float or name in ("mean", "std"):
                 is_right = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
             else:
                 is_right = type(value) is kind
-            if not is_right or (field in ("mean", "std") and not isinstance(value, tuple)):
-                raise ValueError(f"its entry '{field}' is not what it must be")
+            if not is_right or (name in ("mean", "std") and not isinstance(value, tuple)):
+                raise ValueError(f"its entry '{name}' is not what it must be")
 
     def check(self) -> None:
         """Refuse what this version cannot answer with.
@@ -128,11 +135,16 @@ class LoadedWeights:
     card: WeightsCard
     model: CellClassifier
     """On the CPU, float32, in evaluation mode."""
+    gate_tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    """What the gate measures with, by name; empty where these weights refuse nothing."""
 
 
-def save_weights(folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor]) -> WeightsCard:
+def save_weights(
+    folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor], gate_tensors: Mapping[str, Tensor] | None = None
+) -> WeightsCard:
     """Write NAME.safetensors, then NAME.json with its hash; return the card as written."""
-    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
+    named = {**tensors, **{f"{_GATE}{key}": tensor for key, tensor in (gate_tensors or {}).items()}}
+    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in named.items()})
     written = replace(card, tensors_sha256=hashlib.sha256(data).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"{card.name}.safetensors", data)
@@ -153,17 +165,39 @@ def load_weights(name_or_path: str | Path) -> LoadedWeights:
         data = tensors_path.read_bytes()
     except OSError as error:
         raise WeightsError(f"The weights {tensors_path} cannot be read: {error.strerror}.") from error
+    return weights_from_bytes(card, data, file_name=tensors_path.name)
+
+
+def weights_from_bytes(card: WeightsCard, data: bytes, *, file_name: str) -> LoadedWeights:
+    """Load weights from the content of a .safetensors file.
+
+    Args:
+        file_name: for the sentence that says what is wrong.
+
+    Raises:
+        WeightsError: the content does not belong to the card, is damaged, or made for another model.
+    """
     if hashlib.sha256(data).hexdigest() != card.tensors_sha256:
-        raise WeightsError(
-            f"{tensors_path.name} is damaged or does not belong to {card_path.name}. Copy both files again."
-        )
+        raise WeightsError(f"{file_name} is damaged or does not belong to its .json file. Copy both files again.")
     try:
-        model = model_from_tensors(card.model, load(data))
-    except (SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"{tensors_path.name} does not hold the tensors of the model '{card.model}'.") from error
-    if not all(torch.isfinite(tensor).all() for tensor in model.state_dict().values()):
-        raise WeightsError(f"{tensors_path.name} holds numbers that are not finite; it cannot answer.")
-    return LoadedWeights(card=card, model=model)
+        tensors = load(data)
+        gate_tensors = {key.removeprefix(_GATE): tensors.pop(key) for key in list(tensors) if key.startswith(_GATE)}
+        model = model_from_tensors(card.model, tensors)
+    # A type of number that this safetensors does not know ends in a KeyError there.
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise WeightsError(f"{file_name} does not hold the tensors of the model '{card.model}'.") from error
+    if not all(torch.isfinite(tensor).all() for tensor in (*model.state_dict().values(), *gate_tensors.values())):
+        raise WeightsError(f"{file_name} holds numbers that are not finite; it cannot answer.")
+    return LoadedWeights(card=card, model=model, gate_tensors=gate_tensors)
+
+
+def stored_tensors(path: Path) -> dict[str, Tensor]:
+    """Return a model's tensors as a .safetensors file holds them, half precision as it is, without the gate's.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return {key: tensor for key, tensor in load(path.read_bytes()).items() if not key.startswith(_GATE)}
 
 
 def model_from_tensors(model_name: str, tensors: Mapping[str, Tensor]) -> CellClassifier:

@@ -106,13 +106,14 @@ def test_all_convolutions_are_3_by_3_with_padding_1(name: str) -> None:
 
 
 @every_model
-def test_a_convolution_has_a_bias_exactly_where_no_batch_norm_follows(name: str) -> None:
+def test_a_convolution_has_a_bias_exactly_where_no_normalisation_follows(name: str) -> None:
+    normalisations = (nn.BatchNorm2d, nn.GroupNorm)
     layers = [
-        module for module in meta_model(name).modules() if isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.ReLU))
+        module for module in meta_model(name).modules() if isinstance(module, (nn.Conv2d, nn.ReLU, *normalisations))
     ]
     for layer, following in pairwise(layers):
         if isinstance(layer, nn.Conv2d):
-            assert (layer.bias is None) == isinstance(following, nn.BatchNorm2d)
+            assert (layer.bias is None) == isinstance(following, normalisations)
 
 
 @every_model
@@ -192,3 +193,34 @@ def test_without_dropout_the_head_gives_the_same_logits_in_training() -> None:
     model, features = seeded_model("unet_encoder_no_dropout"), torch.rand(2, 512, 4, 4)
     with torch.inference_mode():
         assert torch.equal(model.train().forward_head(features), model.eval().forward_head(features))
+
+
+def test_with_group_norm_only_the_normalisation_differs() -> None:
+    base, ablated = meta_model("unet_encoder"), meta_model("unet_encoder_group_norm")
+    assert count(ablated, nn.BatchNorm2d) == 0
+    assert count(ablated, nn.GroupNorm) == count(base, nn.BatchNorm2d)
+    assert [str(layer) for layer in convolutions_of(ablated)] == [str(layer) for layer in convolutions_of(base)]
+
+
+def test_half_the_width_halves_every_stage() -> None:
+    narrow, base = convolutions_of(meta_model("unet_encoder_half_width")), convolutions_of(meta_model("unet_encoder"))
+    assert [2 * layer.out_channels for layer in narrow] == [layer.out_channels for layer in base]
+
+
+def test_he_initialisation_changes_the_first_values_alone() -> None:
+    one, other = meta_model("unet_encoder_no_batch_norm"), meta_model("unet_encoder_no_batch_norm_he")
+    assert str(one) == str(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [("unet_encoder_no_batch_norm", 0, 0.01), ("unet_encoder_no_batch_norm_he", 0.3, 3)],
+)
+def test_without_batch_norm_activations_vanish_unless_he_initialised(name: str, lowest: float, highest: float) -> None:
+    images = noise(2, 64, 64)
+    with torch.inference_mode():
+        features = seeded_model(name).eval().forward_features(images)
+        scaled = seeded_model(name).eval().forward_features(2 * images)
+    # What the input moves: biases alone also fill a feature map.
+    change = (scaled - features).square().mean().sqrt() / images.square().mean().sqrt()
+    assert lowest <= change <= highest

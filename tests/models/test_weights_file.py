@@ -8,7 +8,7 @@ import torch
 
 from bloodcell.errors import WeightsError
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
-from bloodcell.models.weights_file import WeightsCard, load_weights, save_weights, weights_names
+from bloodcell.models.weights_file import WeightsCard, load_weights, save_weights, stored_tensors, weights_names
 
 
 def card_of(model: str, name: str = "mine") -> WeightsCard:
@@ -164,3 +164,29 @@ def test_weights_that_ship_cannot_be_shadowed(tmp_path: Path, monkeypatch: pytes
 def test_a_card_survives_a_round_trip() -> None:
     card = replace(card_of("deep_cnn"), metrics={"validation": {"n": 3}}, temperature=0.7)
     assert WeightsCard.from_json(card.to_json()) == card
+
+
+def test_a_gate_travels_with_the_weights_and_not_into_the_model(tmp_path: Path) -> None:
+    card = replace(card_of("simple_cnn"), gate={"threshold": 2.0})
+    model = build_model("simple_cnn")
+    written = save_weights(tmp_path, card, model.state_dict(), {"centre": torch.arange(3.0)})
+    loaded = load_weights(tmp_path / "mine.safetensors")
+    assert loaded.card == written
+    assert loaded.card.gate == {"threshold": 2.0}
+    assert torch.equal(loaded.gate_tensors["centre"], torch.arange(3.0))
+    assert set(stored_tensors(tmp_path / "mine.safetensors")) == set(model.state_dict())
+
+
+def test_a_gate_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    tensors = build_model("simple_cnn").state_dict()
+    save_weights(tmp_path, card_of("simple_cnn"), tensors, {"centre": torch.full((3,), float("nan"))})
+    with pytest.raises(WeightsError, match="not finite"):
+        load_weights(tmp_path / "mine.safetensors")
+
+
+def test_cards_from_before_there_was_a_gate_are_read(pair: Path) -> None:
+    path = pair.with_suffix(".json")
+    values = json.loads(path.read_text())
+    del values["gate"]
+    path.write_text(json.dumps(values))
+    assert load_weights(pair).card.gate == {}
