@@ -16,7 +16,9 @@ def add_to(commands: Commands) -> None:
     classify.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, folder (at any depth) or ZIP")
     classify.add_argument("--weights", default=DEFAULT_WEIGHTS, metavar="NAME|FILE", help="default: %(default)s")
     classify.add_argument("--csv", type=Path, required=True, metavar="OUT.csv", help="where the answers go")
-    classify.add_argument("--heat-maps", type=Path, metavar="DIR", help="also write an overlay (PNG) per image")
+    classify.add_argument(
+        "--heat-maps", type=Path, metavar="DIR", help="also write an overlay (PNG) per answered image"
+    )
     classify.add_argument("--batch-size", type=positive, default=16, metavar="N", help="default: %(default)s")
     add_device(classify)
 
@@ -35,14 +37,17 @@ def run(options: argparse.Namespace) -> int:
     heat_maps = HeatMapFolder(options.heat_maps, classifier.card) if options.heat_maps else None
     unreadable: list[tuple[str, str]] = []
     unwritten: list[tuple[str, str]] = []
+    refused = 0
     with open_sources(options.paths) as sources, open_atomically(options.csv) as stream:
         answers = classifier.answers(sources, heat_maps=heat_maps is not None, batch_size=options.batch_size)
 
         def rows() -> Iterator[PredictionRow]:
+            nonlocal refused
             for answer in tqdm(answers, total=len(sources), unit="image", disable=None):
+                refused += answer.row.status == "refused"
                 if answer.row.status == "error":
                     unreadable.append((answer.row.file, answer.row.reason))
-                elif heat_maps is not None:
+                elif heat_maps is not None and answer.row.predicted is not None:
                     try:
                         heat_maps.write(answer)
                     except OSError as error:
@@ -50,7 +55,8 @@ def run(options: argparse.Namespace) -> int:
                 yield answer.row
 
         write_table(rows(), stream)
-    print(f"{len(sources) - len(unreadable)} of {len(sources)} images answered, written to {options.csv}.")
+    answered = len(sources) - len(unreadable) - refused
+    print(f"{answered} of {len(sources)} images answered, {refused} refused, written to {options.csv}.")
     for name, reason in (*unreadable, *unwritten):
         print(f"bloodcell: {readable_path(name)}: {reason}", file=sys.stderr)
     return 1 if unreadable or unwritten else 0

@@ -2,11 +2,13 @@
 
 import itertools
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,14 @@ from bloodcell.errors import UnreadableImage
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
 from bloodcell.prediction.folded import FoldedClassifier
+from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
 from bloodcell.training.precision import pick_device, runs_bf16_natively
 from bloodcell.training.run_result import judged_row
 
-BATCH_SIZE = 16
-"""Images per forward pass. On two CPU cores larger batches only leave the caches."""
-DECODING_THREADS = 2
+BATCH_SIZE = 8
+"""Images per forward pass. In batches of 16 an image takes a tenth longer: they leave the caches (two EPYC cores)."""
+DECODING_THREADS = min(8, os.cpu_count() or 1)
 LONGEST_SIDE_PX = 1024
 """Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
 
@@ -67,6 +70,7 @@ class Classifier:
                 cell images bf16 moved no probability by more than 0.008 and no answer (November 2026).
 
         Raises:
+            WeightsError: the gate that the weights carry cannot be read.
             BloodcellError: a GPU is asked for and there is none.
         """
         self.card: WeightsCard = weights.card
@@ -74,6 +78,7 @@ class Classifier:
         in_bf16 = precision == "bf16" or (precision == "auto" and runs_bf16_natively(self.device))
         dtype = torch.bfloat16 if in_bf16 else torch.float32
         self._model = FoldedClassifier(weights.model, device=self.device, feature_dtype=dtype).eval()
+        self._gate = Gate.of_weights(weights)
         self._lock = threading.Lock()
 
     @classmethod
@@ -95,38 +100,42 @@ class Classifier:
         Returns:
             (N, K) calibrated probabilities, float64.
         """
-        return self._forward([self._prepare(image) for image in images], heat_maps=False)[0]
+        return self._forward([self._prepare(image) for image in images], heat_maps=False).probabilities
+
+    def rows(self, images: Sequence[np.ndarray]) -> list[PredictionRow]:
+        """Answer as `answers` does: sure, worth a second look, or refused with the reason. Files have no name.
+
+        Args:
+            images: as for `probabilities`.
+        """
+        outputs = self._forward([self._prepare(image) for image in images], heat_maps=False)
+        return [self._judged_row("", outputs, position) for position in range(len(images))]
 
     def probabilities_and_heat_maps(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Answer as `probabilities` does, and explain every class: heat maps (N, K, h, w), float32, 0 to 1."""
-        probabilities, maps = self._forward([self._prepare(image) for image in images], heat_maps=True)
-        assert maps is not None
-        return probabilities, maps
+        outputs = self._forward([self._prepare(image) for image in images], heat_maps=True)
+        assert outputs.heat_maps is not None
+        return outputs.probabilities, outputs.heat_maps
 
     def answers(
         self, sources: Iterable[ImageSource], *, heat_maps: bool = False, batch_size: int = BATCH_SIZE
     ) -> Iterator[Answer]:
         """Answer for a stream of sources, in order; memory does not grow with their number.
 
-        The next batch is read and decoded while the model works. A source that cannot be read gets a row with the
-        reason; the others are answered all the same.
+        The next files are read while the model works. They are decoded between two forward passes: a processor has no
+        core to spare beside the model's threads, which would wait for each other. A source that cannot be read gets a
+        row with the reason; the others are answered all the same.
         """
-        remaining = iter(sources)
+        decode = partial(self._decode, keep_image=heat_maps)
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
-            waiting: deque[list[tuple[ImageSource, Future[_Decoded]]]] = deque()
-            while True:
-                while len(waiting) < 2 and (batch := list(itertools.islice(remaining, batch_size))):
-                    waiting.append(
-                        [(source, pool.submit(self._decode, source, keep_image=heat_maps)) for source in batch]
-                    )
-                if not waiting:
-                    return
-                ready = [(source, future.result()) for source, future in waiting.popleft()]
-                yield from self._answer_batch(ready, heat_maps=heat_maps)
+            for batch in _read_ahead(sources, pool, batch_size):
+                decoded = list(pool.map(decode, [contents for _, contents in batch]))
+                names = [source.name for source, _ in batch]
+                yield from self._answer_batch(list(zip(names, decoded, strict=True)), heat_maps=heat_maps)
 
-    def _decode(self, source: ImageSource, *, keep_image: bool) -> "_Decoded":
+    def _decode(self, contents: "Future[bytes]", *, keep_image: bool) -> "_Decoded":
         try:
-            image = open_image(source.read())
+            image = open_image(contents.result())
         except UnreadableImage as error:
             return _Decoded(image=None, prepared=None, reason=str(error))
         except OSError as error:
@@ -136,17 +145,24 @@ class Classifier:
     def _prepare(self, image: np.ndarray) -> np.ndarray:
         return prepare_image(image, image_size_px=self.card.image_size_px, field_of_view=self.card.field_of_view)
 
-    def _answer_batch(self, batch: list[tuple[ImageSource, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
+    def _answer_batch(self, batch: list[tuple[str, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
         readable = [decoded.prepared for _, decoded in batch if decoded.prepared is not None]
-        probabilities, maps = self._forward(readable, heat_maps=heat_maps) if readable else (np.empty((0, 0)), None)
+        outputs = self._forward(readable, heat_maps=heat_maps) if readable else None
         position = 0
-        for source, decoded in batch:
-            if decoded.prepared is None:
-                yield Answer(row=self._error_row(source.name, decoded.reason), image=None, heat_maps=None)
+        for name, decoded in batch:
+            if decoded.prepared is None or outputs is None:
+                yield Answer(row=self._error_row(name, decoded.reason), image=None, heat_maps=None)
                 continue
-            row = judged_row(source.name, tuple(probabilities[position].tolist()), card=self.card)
-            yield Answer(row=row, image=decoded.image, heat_maps=None if maps is None else maps[position])
+            row = self._judged_row(name, outputs, position)
+            maps = None if outputs.heat_maps is None else outputs.heat_maps[position]
+            yield Answer(row=row, image=decoded.image, heat_maps=maps)
             position += 1
+
+    def _judged_row(self, name: str, outputs: "_Outputs", position: int) -> PredictionRow:
+        row = judged_row(name, tuple(outputs.probabilities[position].tolist()), card=self.card)
+        if refusal := outputs.refusals[position]:
+            return replace(row, status="refused", reason=refusal, predicted=None, confidence=None)
+        return row
 
     def _error_row(self, name: str, reason: str) -> PredictionRow:
         return PredictionRow(
@@ -160,18 +176,48 @@ class Classifier:
             model_sha256=self.card.tensors_sha256,
         )
 
-    def _forward(self, prepared: Sequence[np.ndarray], *, heat_maps: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """Run the model on prepared images, uint8 (S, S, 3) each: probabilities (N, K) and heat maps (N, K, h, w)."""
+    def _forward(self, prepared: Sequence[np.ndarray], *, heat_maps: bool) -> "_Outputs":
+        """Run the model once on prepared images, uint8 (S, S, 3) each; the gate looks at maps of the same pass."""
         images = as_images(np.stack(prepared)).to(self.device)
         pixels = normalise(images.float() / 255, self.card.mean, self.card.std)
         with self._lock, torch.no_grad():
-            features = self._model.forward_features(pixels)
+            stages = self._model.forward_stages(pixels)
+            statistics = None if self._gate is None else self._gate.statistics(stages)
             if heat_maps:
-                logits, maps = logits_and_heat_maps(self._model, features)
+                logits, maps = logits_and_heat_maps(self._model, stages[-1])
             else:
-                logits, maps = self._model.forward_head(features), None
-        probabilities = probabilities_of(logits.cpu().numpy(), self.card.temperature)
-        return probabilities, None if maps is None else maps.cpu().numpy()
+                logits, maps = self._model.forward_head(stages[-1]), None
+        return _Outputs(
+            probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
+            refusals=[""] * len(prepared)
+            if self._gate is None or statistics is None
+            else self._gate.reasons(statistics.cpu().numpy()),
+            heat_maps=None if maps is None else maps.cpu().numpy(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Outputs:
+    probabilities: np.ndarray
+    """(N, K), calibrated."""
+    refusals: list[str]
+    """Why each image is refused; empty where it is not."""
+    heat_maps: np.ndarray | None
+    """(N, K, h, w)."""
+
+
+def _read_ahead(
+    sources: Iterable[ImageSource], pool: ThreadPoolExecutor, batch_size: int
+) -> Iterator[list[tuple[ImageSource, "Future[bytes]"]]]:
+    """Yield batches of sources; those of the batch behind are being read already."""
+    remaining = iter(sources)
+    waiting: deque[list[tuple[ImageSource, Future[bytes]]]] = deque()
+    while True:
+        while len(waiting) < 2 and (batch := list(itertools.islice(remaining, batch_size))):
+            waiting.append([(source, pool.submit(source.read)) for source in batch])
+        if not waiting:
+            return
+        yield waiting.popleft()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from bloodcell.data.model_input import as_images, model_input
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
-from bloodcell.prediction.folded import FoldedClassifier
+from bloodcell.prediction.folded import FoldedClassifier, FusedConvolution
 
 CPU = torch.device("cpu")
 
@@ -56,3 +56,29 @@ def test_bf16_stays_near_fp32_and_its_logits_are_float32(name: str) -> None:
         assert logits.dtype is torch.float32
         difference = torch.softmax(logits, 1) - torch.softmax(model(images(4)), 1)
     assert difference.abs().max() < 0.05
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 48, 80), (16, 3, 128, 128), (2, 3, 33, 47)])
+def test_a_fused_convolution_gives_what_convolution_and_relu_give(
+    shape: tuple[int, int, int, int], dtype: torch.dtype
+) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(3, 24, kernel_size=3, padding=1).to(dtype).requires_grad_(False)
+    convolution = convolution.to(memory_format=torch.channels_last)
+    features = torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        torch.testing.assert_close(FusedConvolution(convolution)(features), torch.relu(convolution(features)))
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
+@pytest.mark.parametrize("name", MODEL_BUILDERS)
+def test_every_convolution_is_fused_with_its_relu_where_answers_are_computed(name: str) -> None:
+    model = used_model(name)
+    folded = FoldedClassifier(model, device=CPU, feature_dtype=torch.float32)
+    # Group norm stands between the two and cannot be folded.
+    has_group_norm = any(isinstance(layer, torch.nn.GroupNorm) for layer in model.modules())
+    convolutions = sum(isinstance(layer, torch.nn.Conv2d) for layer in model.modules())
+    fused = sum(isinstance(layer, FusedConvolution) for layer in folded.modules())
+    assert fused == (0 if has_group_norm else convolutions)
