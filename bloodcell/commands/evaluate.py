@@ -22,14 +22,20 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     from tqdm import tqdm
 
+    from bloodcell.data.split import read_split
     from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
     from bloodcell.prediction.classifier import Classifier
     from bloodcell.training.run_folder import RunFolder
 
-    weights = options.weights or RunFolder(options.run_dir).best
-    classifier = Classifier.load(weights, device=options.device)
+    run_folder = None if options.run_dir is None else RunFolder(options.run_dir)
+    classifier = Classifier.load(options.weights if run_folder is None else run_folder.best, device=options.device)
     with tqdm(unit="image", disable=None) as bar:
-        evaluation = evaluate(classifier, options.data, progress=lambda done, total: show_progress(bar, done, total))
+        evaluation = evaluate(
+            classifier,
+            options.data,
+            known_sha256=None if run_folder is None else read_split(run_folder.split).known_sha256,
+            progress=lambda done, total: show_progress(bar, done, total),
+        )
     write_evaluation(evaluation, classifier, options.out)
     print(report_text(evaluation, classifier), end="")
     return 1 if evaluation.unreadable else 0

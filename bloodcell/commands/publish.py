@@ -17,6 +17,7 @@ def add_to(commands: Commands) -> None:
     publish.add_argument("--test-data", type=Path, metavar="DIR", help="labelled images that chose nothing; measured")
     publish.add_argument("--source", default="", metavar="TEXT", help="where the training images come from")
     publish.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the weights")
+    publish.add_argument("--replace", action="store_true", help="overwrite weights of that name")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         test_folder=options.test_data,
         source=options.source,
         licence=options.licence,
+        replace_published=options.replace,
     )
     for part in ("validation", "test"):
         if part in card.metrics:

@@ -33,6 +33,8 @@ class Evaluation:
     """Files that could not be read, each with the reason; they are not in the figures."""
     dataset_fingerprint: str
     """Hash over the hashes and labels of all readable files, hexadecimal."""
+    seen_before: int | None
+    """How many files, byte for byte, trained the weights or chose among them; None: not recorded."""
 
     def summary(self, classifier: Classifier) -> dict[str, Any]:
         """Return what metrics.json and a weights card hold, plain JSON values."""
@@ -45,9 +47,11 @@ class Evaluation:
             "row_shares": self.figures.row_shares.tolist(),
             "class_keys": list(CLASS_KEYS),
             "unreadable": len(self.unreadable),
+            "refused": sum(row.prediction.status == "refused" for row in self.rows),
             "shown_as_sure": len(sure),
             "right_of_sure": right_and_sure,
             "dataset_fingerprint": self.dataset_fingerprint,
+            "seen_before": self.seen_before,
             "model": classifier.card.name,
             "model_sha256": classifier.card.tensors_sha256,
             "hardware": hardware_name(classifier.device.type),
@@ -55,9 +59,16 @@ class Evaluation:
 
 
 def evaluate(
-    classifier: Classifier, data_folder: Path, *, progress: Callable[[int, int], None] | None = None
+    classifier: Classifier,
+    data_folder: Path,
+    *,
+    known_sha256: frozenset[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Answer for every image of a labelled folder and compare.
+
+    Args:
+        known_sha256: hashes of the images that trained the weights or chose among them; None: not recorded.
 
     Raises:
         DatasetError: the folder holds no dataset, or none of its images can be read.
@@ -82,6 +93,7 @@ def evaluate(
             (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
         ),
         dataset_fingerprint=_fingerprint(judged),
+        seen_before=None if known_sha256 is None else sum(row.sha256 in known_sha256 for row in rows),
     )
 
 
@@ -116,6 +128,7 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
+        *filter(None, [seen_words(evaluation.seen_before)]),
         f"Macro-F1 {figures.macro_f1:.4f}",
         "",
         f"{'class':22}{'n':>6}{'precision':>11}{'recall':>9}{'F1':>9}",
@@ -132,6 +145,15 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
         lines += [f"  {readable_path(name)}: {reason}" for name, reason in evaluation.unreadable]
     return "\n".join(lines) + "\n"
+
+
+def seen_words(seen_before: int | None) -> str:
+    """Return what stands beside an accuracy on images that the weights may know; empty where they know none."""
+    if seen_before is None:
+        return "Whether the weights were trained on some of these images is not recorded."
+    if seen_before == 0:
+        return ""
+    return f"{seen_before:,} of these images trained the weights or chose among them: expect less on new images."
 
 
 def _matrix_lines(matrix: np.ndarray, number_format: str) -> list[str]:

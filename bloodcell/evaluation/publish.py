@@ -1,6 +1,5 @@
 """A run's best weights as weights under a name: half the size where answers stay the same."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,22 +8,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bloodcell.data.folder_scan import DataFolders
 from bloodcell.data.image_cache import decode_images, labels_of
 from bloodcell.data.split import Split, read_split
-from bloodcell.errors import DatasetError, WeightsError
+from bloodcell.errors import DatasetError
 from bloodcell.evaluation.evaluate import evaluate
+from bloodcell.evaluation.weights_gate import gate_for, with_gate
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights, model_from_tensors, save_weights
-from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
+from bloodcell.models.weights_file import (
+    LoadedWeights,
+    WeightsCard,
+    load_weights,
+    model_from_tensors,
+    save_weights,
+    stored_tensors,
+)
+from bloodcell.models.weights_store import refuse_name, refuse_taken_name
+from bloodcell.paths import published_weights
 from bloodcell.prediction.classifier import Classifier
+from bloodcell.training.run_data import Progress
 from bloodcell.training.run_folder import RunFolder
 from bloodcell.training.run_result import measure_validation
-from bloodcell.training.validation import predict_logits
+from bloodcell.training.validation import BATCH_SIZE, predict_logits
 
 LARGEST_CHANGE = 5e-3
 """Most that a probability may move when tensors are stored in half precision."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 
 
 def publish(
@@ -36,6 +45,8 @@ def publish(
     test_folder: Path | None = None,
     source: str = "",
     licence: str = "not stated",
+    replace_published: bool = False,
+    progress: Progress = lambda what, done, total: None,
 ) -> WeightsCard:
     """Write NAME.safetensors and NAME.json from a run's best weights.
 
@@ -44,45 +55,93 @@ def publish(
         data_folder: the run's dataset; None: where it was when the run began.
         test_folder: labelled images that chose nothing; their figures go into the card.
         source: where the training images come from, in words.
+        replace_published: overwrite weights of that name.
+        progress: called while images are read and answered.
 
     Returns:
         The card as written.
 
     Raises:
-        WeightsError: the name is not usable or taken by weights that ship, or the run has no weights.
+        WeightsError: the name is not usable or taken, or the run has no weights.
         DatasetError: the run's images are gone or have changed, or test images were seen in training.
         RunFolderError: there is no run.
     """
-    _refuse_name(name, to)
-    _, recorded_folder = folder.read_config()
+    (refuse_name if replace_published else refuse_taken_name)(name, to=to)
+    _, recorded = folder.read_config()
     best = load_weights(folder.best)
     split = read_split(folder.split)
     images = decode_images(
-        data_folder or recorded_folder,
+        data_folder or recorded.dataset,
         split.validation,
         image_size_px=best.card.image_size_px,
         field_of_view=best.card.field_of_view,
+        progress=lambda done, total: progress("reading validation images", done, total),
     )
-    tensors = half_precision_where_equal(best, images)
+    tensors = half_precision_where_equal(best, images, progress)
     model = model_from_tensors(best.card.model, tensors)
-    measured, _ = measure_validation(_logits(model, images), labels_of(split.validation).numpy())
+    measured, _ = measure_validation(_logits(model, images, progress), labels_of(split.validation).numpy())
     measured["metrics"]["stored_as"] = _stored_as(tensors)
     training_data = {**best.card.training_data, "source": source}
     card = replace(best.card, name=name, licence=licence, training_data=training_data, **measured)
+    folders = replace(recorded, dataset=data_folder or recorded.dataset)
+    weights = with_gate(LoadedWeights(card=card, model=model), folders, split, progress)
     if test_folder is not None:
-        test = _measure_test(LoadedWeights(card=card, model=model), test_folder, split)
-        card = replace(card, metrics={**card.metrics, "test": test})
-    return save_weights(to or published_weights(), card, tensors)
+        weights = with_test_figures(weights, test_folder, split, progress)
+    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
 
 
-def _measure_test(weights: LoadedWeights, test_folder: Path, split: Split) -> dict[str, Any]:
+def publish_gate(
+    name: str,
+    *,
+    to: Path | None = None,
+    folders: DataFolders,
+    test_folder: Path | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> WeightsCard:
+    """Fit the gate of weights that are published already anew, and write them with it.
+
+    Args:
+        to: folder of the weights; None: the user's published weights.
+        folders: what the weights were trained on.
+        test_folder: as for `publish`.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        WeightsError: there are no such weights, or they ship with the program and `to` is not their folder.
+        DatasetError: the folders do not hold the images of the training.
+    """
+    refuse_name(name, to=to)
+    path = (to or published_weights()) / f"{name}.safetensors"
+    weights, split = gate_for(path, folders, progress)
+    if test_folder is not None:
+        weights = with_test_figures(weights, test_folder, split, progress)
+    return save_weights(path.parent, weights.card, stored_tensors(path), weights.gate_tensors)
+
+
+def with_test_figures(weights: LoadedWeights, test_folder: Path, split: Split, progress: Progress) -> LoadedWeights:
+    """Return the weights with their figures on labelled images that chose nothing.
+
+    Raises:
+        DatasetError: the folder holds no dataset, or images that were seen in training.
+    """
+    test = _measure_test(weights, test_folder, split, progress)
+    return replace(weights, card=replace(weights.card, metrics={**weights.card.metrics, "test": test}))
+
+
+def _measure_test(weights: LoadedWeights, test_folder: Path, split: Split, progress: Progress) -> dict[str, Any]:
     classifier = Classifier(weights)
-    evaluation = evaluate(classifier, test_folder)
-    known = {entry.sha256 for entry in (*split.training, *split.validation)}
-    if shared := sum(row.sha256 in known for row in evaluation.rows):
+    evaluation = evaluate(
+        classifier,
+        test_folder,
+        known_sha256=split.known_sha256,
+        progress=lambda done, total: progress("measuring on test images", done, total),
+    )
+    if evaluation.seen_before:
         raise DatasetError(
-            f"{shared} of the {len(evaluation.rows)} test images were seen in training or validation, so they test "
-            "nothing. Take them out of the test folder."
+            f"{evaluation.seen_before} of the {len(evaluation.rows)} test images were seen in training or validation, "
+            "so they test nothing. Take them out of the test folder."
         )
     summary = evaluation.summary(classifier)
     return {key: value for key, value in summary.items() if key not in ("model", "model_sha256")}
@@ -92,20 +151,19 @@ def _stored_as(tensors: dict[str, Tensor]) -> str:
     return "float16" if any(tensor.dtype == torch.float16 for tensor in tensors.values()) else "float32"
 
 
-def _logits(model: CellClassifier, images: Tensor) -> np.ndarray:
+def _logits(model: CellClassifier, images: Tensor, progress: Progress) -> np.ndarray:
     channels_last = model.to(memory_format=torch.channels_last)
-    return predict_logits(channels_last, images, memory_format=torch.channels_last).numpy()
+    logits, done = [], 0
+    for batch in images.split(BATCH_SIZE):
+        logits.append(predict_logits(channels_last, batch, memory_format=torch.channels_last).numpy())
+        done += len(batch)
+        progress("answering for validation images", done, len(images))
+    return np.concatenate(logits)
 
 
-def _refuse_name(name: str, to: Path | None) -> None:
-    if not _NAME.fullmatch(name):
-        raise WeightsError(f"'{name}' cannot be a name of weights. Use small letters, digits and underscores.")
-    ships = to is not None and to.resolve() == SHIPPED_WEIGHTS
-    if not ships and (SHIPPED_WEIGHTS / f"{name}.safetensors").exists():
-        raise WeightsError(f"'{name}' is the name of weights that ship with the program. Choose another name.")
-
-
-def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[str, Tensor]:
+def half_precision_where_equal(
+    weights: LoadedWeights, images: Tensor, progress: Progress = lambda what, done, total: None
+) -> dict[str, Tensor]:
     """Return the filters in float16 if every answer on the images stays the same, else all in float32.
 
     The same means: the same class, and no probability moves by more than `LARGEST_CHANGE`. Batch norm and biases stay
@@ -121,7 +179,8 @@ def half_precision_where_equal(weights: LoadedWeights, images: Tensor) -> dict[s
         return full
     rounded = model_from_tensors(weights.card.model, half)
     before, after = (
-        probabilities_of(_logits(model, images), weights.card.temperature) for model in (weights.model, rounded)
+        probabilities_of(_logits(model, images, progress), weights.card.temperature)
+        for model in (weights.model, rounded)
     )
     is_equal = (before.argmax(1) == after.argmax(1)).all() and np.abs(before - after).max() <= LARGEST_CHANGE
     return half if is_equal else full

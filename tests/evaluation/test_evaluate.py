@@ -6,14 +6,15 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
+from bloodcell.data.folder_scan import DataFolders
 from bloodcell.data.image_cache import decode_images
 from bloodcell.data.prediction_table import read_labelled_table
 from bloodcell.data.split import read_split
 from bloodcell.data.synthetic import write_synthetic_dataset
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
-from bloodcell.evaluation.publish import half_precision_where_equal, publish
-from bloodcell.models.weights_file import LoadedWeights, load_weights
+from bloodcell.evaluation.publish import half_precision_where_equal, publish, publish_gate
+from bloodcell.models.weights_file import LoadedWeights, load_weights, stored_tensors
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.run_folder import RunFolder
 from tests.prediction.pictures import encoded
@@ -43,6 +44,25 @@ def test_the_report_says_accuracy_interval_and_n(classifier: Classifier, drawn_d
     assert f"{evaluation.figures.correct} of 80 right" in report
     assert "95 % interval" in report
     assert report.count("Immature granulocyte") == 3
+
+
+def test_images_that_the_weights_know_are_counted_and_told(
+    classifier: Classifier, finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    known = read_split(finished_run.split).known_sha256
+    seen = evaluate(classifier, drawn_dataset, known_sha256=known)
+    assert seen.seen_before == seen.summary(classifier)["seen_before"] == 80
+    assert "80 of these images trained the weights or chose among them" in report_text(seen, classifier)
+    write_synthetic_dataset(tmp_path, per_class=1, size_px=64, seed=5)
+    unseen = evaluate(classifier, tmp_path, known_sha256=known)
+    assert unseen.seen_before == 0
+    assert "trained" not in report_text(unseen, classifier)
+
+
+def test_weights_without_a_split_say_that_it_is_not_recorded(classifier: Classifier, drawn_dataset: Path) -> None:
+    evaluation = evaluate(classifier, drawn_dataset)
+    assert evaluation.seen_before is None
+    assert "is not recorded" in report_text(evaluation, classifier)
 
 
 def test_unreadable_files_are_named_and_not_counted(classifier: Classifier, tmp_path: Path) -> None:
@@ -113,3 +133,40 @@ def test_test_images_that_were_trained_on_publish_nothing(
 def test_a_name_that_is_no_name_is_refused(finished_run: RunFolder, name: str) -> None:
     with pytest.raises(WeightsError, match="cannot be a name"):
         publish(finished_run, name)
+
+
+def test_a_published_model_knows_its_training_images_and_refuses_what_is_unlike_them(
+    finished_run: RunFolder, tmp_path: Path
+) -> None:
+    card = publish(finished_run, "mine", to=tmp_path)
+    assert card.gate["fitted_on"] == 64
+    assert card.gate["held_out"] == 80
+    loaded = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert [row.status for row in loaded.rows([noise])] == ["refused"]
+
+
+def test_fitting_the_gate_again_changes_neither_the_model_nor_the_gate(
+    finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    card = publish(finished_run, "mine", to=tmp_path)
+    tensors = stored_tensors(tmp_path / "mine.safetensors")
+    again = publish_gate("mine", to=tmp_path, folders=DataFolders(dataset=drawn_dataset))
+    assert again.gate == card.gate
+    assert again.metrics == card.metrics
+    after = stored_tensors(tmp_path / "mine.safetensors")
+    assert all(torch.equal(tensor, after[key]) and tensor.dtype == after[key].dtype for key, tensor in tensors.items())
+
+
+def test_other_images_than_those_of_the_training_fit_no_gate(finished_run: RunFolder, tmp_path: Path) -> None:
+    publish(finished_run, "mine", to=tmp_path)
+    before = (tmp_path / "mine.json").read_bytes()
+    write_synthetic_dataset(tmp_path / "others", per_class=5, size_px=64, seed=7)
+    with pytest.raises(DatasetError, match="does not hold the images"):
+        publish_gate("mine", to=tmp_path, folders=DataFolders(dataset=tmp_path / "others"))
+    assert (tmp_path / "mine.json").read_bytes() == before
+
+
+def test_the_gate_of_weights_that_ship_is_not_rewritten_by_name(drawn_dataset: Path) -> None:
+    with pytest.raises(WeightsError, match="ship with the program"):
+        publish_gate("unet_encoder", folders=DataFolders(dataset=drawn_dataset))

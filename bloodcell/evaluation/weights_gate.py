@@ -1,0 +1,97 @@
+"""Giving weights their gate: fitted on the images that they were trained on, found again by their fingerprint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bloodcell.config import RunConfig
+from bloodcell.data.folder_scan import DataFolders
+from bloodcell.data.image_cache import decode_images
+from bloodcell.data.model_input import normalise
+from bloodcell.data.split import Split, SplitFile
+from bloodcell.errors import DatasetError, WeightsError
+from bloodcell.models.weights_file import LoadedWeights, load_weights
+from bloodcell.prediction.folded import FoldedClassifier
+from bloodcell.prediction.gate import stage_statistics
+from bloodcell.prediction.gate_fit import FEWEST_IMAGES, fit_gate
+from bloodcell.training.precision import pick_device
+from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
+
+_CHUNK = 32
+"""Images decoded and looked at together; thousands at once would fill the memory."""
+
+
+def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progress: Progress) -> LoadedWeights:
+    """Return weights with a gate; without one where they were trained on fewer images than a gate needs.
+
+    The second folder of training images is left out where it is gone: the gate then knows the first one's alone.
+
+    Raises:
+        DatasetError: images of the dataset are gone or have changed.
+    """
+    sides = [(folders.dataset, split.training)]
+    if folders.more_training is not None and folders.more_training.is_dir():
+        sides.append((folders.more_training, split.more_training))
+    training = [entry for _, entries in sides for entry in entries]
+    if len(training) < FEWEST_IMAGES:
+        return replace(weights, card=replace(weights.card, gate={}), gate_tensors={})
+    statistics = _statistics(weights, [*sides, (folders.dataset, split.validation)], progress)
+    labels = np.array([entry.label for entry in training])
+    gate, scores = fit_gate(statistics[: len(training)], labels, statistics[len(training) :])
+    entries = {
+        **gate.entries(),
+        "fitted_on": len(training),
+        "held_out": len(scores),
+        "held_out_refused": int((scores > 1).sum()),
+    }
+    return replace(weights, card=replace(weights.card, gate=entries), gate_tensors=gate.tensors())
+
+
+def _statistics(
+    weights: LoadedWeights, sides: Sequence[tuple[Path, Sequence[SplitFile]]], progress: Progress
+) -> np.ndarray:
+    """Return the gate's statistics (N, D) of all images of the sides in their order, computed in float32."""
+    card, device = weights.card, pick_device("auto")
+    model = FoldedClassifier(weights.model, device=device, feature_dtype=torch.float32).eval()
+    total = sum(len(entries) for _, entries in sides)
+    found: list[np.ndarray] = []
+    done = 0
+    for folder, entries in sides:
+        for start in range(0, len(entries), _CHUNK):
+            images = decode_images(
+                folder,
+                entries[start : start + _CHUNK],
+                image_size_px=card.image_size_px,
+                field_of_view=card.field_of_view,
+            )
+            with torch.no_grad():
+                pixels = normalise(images.to(device).float() / 255, card.mean, card.std)
+                found.append(stage_statistics(model.forward_stages(pixels)).cpu().numpy())
+            done += len(images)
+            progress("fitting the gate to images", done, total)
+    return np.concatenate(found)
+
+
+def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress) -> tuple[LoadedWeights, Split]:
+    """Fit a gate for weights that exist already, and return them with it and the split that they were trained on.
+
+    Raises:
+        WeightsError: the weights cannot be read, or their card does not say how they were trained.
+        DatasetError: the folders do not hold the images that the weights were trained on.
+    """
+    weights = load_weights(name_or_path)
+    recipe = {key: value for key, value in weights.card.recipe.items() if key not in ("best_epoch", "epochs_done")}
+    try:
+        config = RunConfig.from_dict(recipe)
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"The card of '{weights.card.name}' does not say how it was trained: {error}.") from error
+    split = split_dataset(config, folders, progress)
+    if split_fingerprint(split) != weights.card.training_data.get("fingerprint"):
+        raise DatasetError(
+            f"{folders.dataset} does not hold the images that '{weights.card.name}' was trained on. Name the "
+            "folders of its training."
+        )
+    return with_gate(weights, folders, split, progress), split
