@@ -1,0 +1,102 @@
+"""`ablate`: train a suite of arms and seeds, and compare them."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bloodcell.commands.arguments import Commands, add_device, not_negative, positive
+from bloodcell.errors import BloodcellError
+
+if TYPE_CHECKING:
+    from bloodcell.ablation.suite import Suite
+
+
+def add_to(commands: Commands) -> None:
+    """Name the command's arguments."""
+    ablate = commands.add_parser("ablate", help="train a suite of arms and seeds into a folder; stops cleanly, resumes")
+    ablate.set_defaults(run=run, wrong_usage=ablate.error)
+    ablate.add_argument("--suite", metavar="NAME", help="paper, quick or smoke")
+    ablate.add_argument("--data", type=Path, metavar="DIR", help="folder of class folders")
+    ablate.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of this suite; table.csv is in it"
+    )
+    ablate.add_argument("--test-data", type=Path, metavar="DIR", help="labelled images that choose nothing")
+    ablate.add_argument(
+        "--arms", type=_names, metavar="NAME,…", help="default: the paper's six; an unknown name lists all"
+    )
+    ablate.add_argument("--seeds", type=_seeds, metavar="N,…", help="default: 0,1,2")
+    ablate.add_argument("--split-seed", type=not_negative, metavar="N", help="of the split that all runs share")
+    ablate.add_argument("--epochs", type=positive, metavar="N", help="of every run")
+    ablate.add_argument("--resume", action="store_true", help="go on with the suite in --out, with its settings")
+    ablate.add_argument(
+        "--record", type=Path, metavar="DIR", help="write the finished suite's record there too: text without weights"
+    )
+    ablate.add_argument("--wait", action="store_true", help="wait while something else trains on the device")
+    add_device(ablate, default=None)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; return the exit status."""
+    if not options.resume and (options.suite is None or options.data is None):
+        options.wrong_usage("a new suite needs --suite and --data; --resume goes on with one")
+    own = ("suite", "arms", "seeds", "split_seed", "epochs", "device")
+    if options.resume and (given := [name for name in own if getattr(options, name) is not None]):
+        options.wrong_usage(f"a suite goes on with its own settings: leave out {', '.join(given)} beside --resume")
+
+    from bloodcell.ablation.run_suite import SuiteWatch, run_suite
+    from bloodcell.ablation.suite import SuiteFolder
+    from bloodcell.ablation.suite_record import write_suite_record
+    from bloodcell.training.terminal import stop_on_signals, training_bars
+
+    folder = SuiteFolder(options.out)
+    if not options.resume:
+        folder.create(_new_suite(options))
+    with stop_on_signals() as should_stop, training_bars() as (report, progress):
+        end = run_suite(
+            folder,
+            SuiteWatch(announce=_announce, report=report, progress=progress, should_stop=should_stop),
+            data_folder=options.data,
+            test_folder=options.test_data,
+            wait_for_device=options.wait,
+        )
+    for name in end.diverged:
+        print(f"{name}: the loss stopped being a number; {folder.runs / name / 'outcome.json'} says when.")
+    if not end.is_finished:
+        print(f"Stopped. Go on with: python -m bloodcell ablate --out {options.out} --resume", file=sys.stderr)
+        return 1
+    if options.record is not None:
+        write_suite_record(folder, options.record)
+        print(f"Record: {options.record}")
+    print(f"Finished. {folder.table}")
+    return 0
+
+
+def _new_suite(options: argparse.Namespace) -> "Suite":
+    from bloodcell.ablation.suite import DEFAULT_SEEDS, build_suite
+
+    try:
+        return build_suite(
+            options.suite,
+            data_folder=options.data,
+            test_folder=options.test_data,
+            arms=options.arms or (),
+            seeds=options.seeds or DEFAULT_SEEDS,
+            split_seed=options.split_seed,
+            epochs=options.epochs,
+            device=options.device,
+        )
+    except ValueError as error:
+        raise BloodcellError(f"These settings do not fit: {error}.") from error
+
+
+def _announce(number: int, runs: int, name: str) -> None:
+    print(f"{number} of {runs}: {name}", flush=True)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    return [not_negative(seed) for seed in text.split(",")]

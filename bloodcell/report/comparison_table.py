@@ -1,0 +1,67 @@
+"""The statistics of a suite's arms as a table to read: figures with intervals, and the verdict in words."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bloodcell.report.table import Table
+
+if TYPE_CHECKING:
+    # Suites read weights cards and so import torch; reports are built without it.
+    from bloodcell.ablation.table import AccuracyFigures, ArmRow
+
+NOT_MEASURED = "–"
+
+
+def comparison_table(rows: Sequence["ArmRow"]) -> Table:
+    """Return a row per arm, in the suite's order."""
+    return Table(
+        name="comparison",
+        title="Arms compared",
+        columns=(
+            *("Arm", "Verdict", "Seeds", "Test accuracy", "Best validation accuracy (optimistic)"),
+            *(
+                "Δ to base",
+                "95 % interval of Δ",
+                "p after Holm",
+                "Compared on",
+                "Epochs",
+                "Images per second",
+                "Minutes",
+            ),
+        ),
+        rows=tuple(_cells(row) for row in rows),
+        note="Accuracy: mean over seeds, then its 95 % interval over seeds, or over images where there is one seed. Δ "
+        "in percentage points. The test counts seeds and images together and corrects for the number of arms. "
+        "Validation images also chose the epoch; test images chose nothing.",
+    )
+
+
+def _cells(row: "ArmRow") -> tuple[str, ...]:
+    comparison = row.comparison
+    interval = None if comparison is None else comparison.interval
+    adjusted = None if comparison is None else comparison.adjusted_p_value
+    return (
+        row.arm.title,
+        row.verdict or NOT_MEASURED,
+        str(row.runs),
+        _accuracy(row.test),
+        _accuracy(row.best_validation),
+        NOT_MEASURED if comparison is None else _points(comparison.difference),
+        NOT_MEASURED if interval is None else f"{_points(interval[0])} to {_points(interval[1])}",
+        NOT_MEASURED if adjusted is None else f"{adjusted:.3g}",
+        NOT_MEASURED if row.compared_on is None else f"{row.compared_on} images",
+        str(row.compared_epochs or row.arm.config.epochs),
+        NOT_MEASURED if row.images_per_second is None else f"{row.images_per_second:,.0f}",
+        NOT_MEASURED if row.seconds is None else f"{row.seconds / 60:,.1f}",
+    )
+
+
+def _accuracy(figures: "AccuracyFigures | None") -> str:
+    if figures is None:
+        return NOT_MEASURED
+    low, high = figures.seeds.interval or figures.wilson
+    return f"{100 * figures.seeds.mean:.2f} % ({100 * max(0, low):.1f} to {100 * min(1, high):.1f})"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.2f}".replace("-", "−")
