@@ -18,6 +18,41 @@ page = st.navigation(
         ),
         # The default page answers at / alone and would reserve its name; so /classify leads there too.
         st.Page("pages/classify.py", title="Classify", url_path="classify", visibility="hidden"),
+        st.Page(
+            "pages/dataset.py",
+            title="Dataset",
+            icon=":material/photo_library:",
+            url_path="dataset",
+            help="Choose, add or download a dataset; see copies, leaks and what else makes figures wrong.",
+        ),
+        st.Page(
+            "pages/train.py",
+            title="Train",
+            icon=":material/model_training:",
+            url_path="train",
+            help="Start, watch, stop and resume training runs.",
+        ),
+        st.Page(
+            "pages/ablation.py",
+            title="Ablation",
+            icon=":material/science:",
+            url_path="ablation",
+            help="Train suites of arms and seeds; see what can be concluded and what cannot.",
+        ),
+        st.Page(
+            "pages/results.py",
+            title="Results",
+            icon=":material/insights:",
+            url_path="results",
+            help="Curves, the paper's tables and figures, mistakes with their images, comparisons.",
+        ),
+        st.Page(
+            "pages/models.py",
+            title="Models",
+            icon=":material/deployed_code:",
+            url_path="models",
+            help="Which model answers; publish, add, download and delete models.",
+        ),
     ],
     position="top",
 )

@@ -13,7 +13,7 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.prediction.overlay import overlay
 from webui.cells import Cell
 from webui.session_keys import CLASSIFY_STRENGTH, explained_class_key
-from webui.words import STATUS_ICONS, STATUS_WORDS, answer_words, class_name, name_as_markdown, percent
+from webui.words import STATUS_ICONS, STATUS_WORDS, answer_words, class_name, name_as_markdown, percent, plain_words
 
 DEFAULT_STRENGTH_PERCENT = 55
 _STATUS_COLOURS: dict[str, Literal["green", "orange", "red"]] = {
@@ -39,17 +39,17 @@ def show_cell(cell: Cell, *, wide: bool = False) -> None:
             st.badge(STATUS_WORDS[row.status], icon=STATUS_ICONS[row.status], color=_STATUS_COLOURS[row.status])
     st.caption(_origin_words(cell))
     if row.probabilities is None or cell.picture is None:
-        st.error(row.reason, icon=STATUS_ICONS["error"])
+        st.error(plain_words(row.reason), icon=STATUS_ICONS["error"])
         return
     if row.status != "ok":
-        st.markdown(f"Why a second look: {row.reason}.")
+        st.markdown(f"Why {'no answer' if row.status == 'refused' else 'a second look'}: {row.reason}.")
     probabilities = row.probabilities
     by_probability = sorted(range(len(CELL_CLASSES)), key=lambda label: -probabilities[label])
     images_side, probabilities_side = st.columns([7, 4], gap="large") if wide else (st.container(), st.container())
     with images_side:
         _show_images(cell, cell.picture, probabilities, by_probability)
     with probabilities_side:
-        _show_probabilities(probabilities, by_probability)
+        _show_probabilities(probabilities, by_probability, is_refused=row.status == "refused")
 
 
 def _origin_words(cell: Cell) -> str:
@@ -58,6 +58,8 @@ def _origin_words(cell: Cell) -> str:
         words += f" · {'drawn' if cell.is_drawing else 'labelled'} as **{class_name(cell.label)}**"
     if cell.is_drawing:
         words += " · a drawing, not a cell: the answer says nothing about the model"
+    if cell.row.probabilities is not None:
+        words += f" · answered by {name_as_markdown(cell.row.model)}"
     return words
 
 
@@ -97,10 +99,12 @@ def _show_images(cell: Cell, picture: bytes, probabilities: Sequence[float], by_
         st.caption("The model reads what is inside the frame.")
 
 
-def _show_probabilities(probabilities: Sequence[float], by_probability: list[int]) -> None:
+def _show_probabilities(probabilities: Sequence[float], by_probability: list[int], *, is_refused: bool) -> None:
     top = by_probability[:3]
     sentence = ", ".join(f"{class_name(label)} {percent(probabilities[label])}" for label in top)
     st.markdown("**Most probable classes**")
+    if is_refused:
+        st.caption("What the model would say if it were one of the eight: do not rely on it.")
     st.plotly_chart(
         probability_chart(probabilities, top),
         config={"staticPlot": True, "displayModeBar": False},

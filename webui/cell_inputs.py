@@ -15,12 +15,14 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.image_file import ACCEPTED_FORMATS, read_image_bytes
 from bloodcell.data.synthetic import draw_cell
+from bloodcell.data.zip_images import open_zip
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.paths import data_folder
 from bloodcell.prediction.classifier import ImageSource
-from bloodcell.prediction.image_sources import open_zip, zip_sources
+from bloodcell.prediction.image_sources import zip_sources
 from webui.cells import WaitingImage, add_waiting, held_bytes
 from webui.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
+from webui.words import error_words
 
 EXAMPLES_PER_CLASS = 2
 _ZIP_START = b"PK\x03\x04"
@@ -49,7 +51,7 @@ def show_inputs(*, disabled: bool) -> None:
         st.caption(
             "No images at hand? These are real cells from the dataset, with the class of their folder."
             if from_dataset
-            else "No images at hand? These are drawings, not cells: they show how the page works.",
+            else "No images at hand? These are drawings, not cells, and mostly refused: they show how the page works.",
             width="content",
         )
 
@@ -67,10 +69,10 @@ def _take_uploads() -> None:
     st.session_state[CLASSIFY_UPLOADS_TAKEN] = taken + 1
     st.session_state[CLASSIFY_NOTICE] = ""
     add_waiting(WaitingImage(source=source) for file in files for source in _upload_sources(file.name, file.getvalue()))
-    _forget_server_copies(files)
+    forget_server_copies(files)
 
 
-def _forget_server_copies(files: list[UploadedFile]) -> None:
+def forget_server_copies(files: list[UploadedFile]) -> None:
     """Drop what the server holds of uploads; a new key alone leaves them in memory until the session ends.
 
     Measured with Streamlit 1.67 on 2026-11-23: after the key changes, the browser asks for no removal, as it does when
@@ -110,7 +112,7 @@ def _take_examples() -> None:
         else:
             add_waiting(_dataset_examples(scan_dataset(folder).files, turn))
     except BloodcellError as error:
-        st.session_state[CLASSIFY_NOTICE] = str(error)
+        st.session_state[CLASSIFY_NOTICE] = error_words(error)
 
 
 def _dataset_examples(files: tuple[LabelledFile, ...], turn: int) -> Iterator[WaitingImage]:

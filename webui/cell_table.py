@@ -10,14 +10,7 @@ import streamlit as st
 from bloodcell.data.prediction_table import table_bytes
 from webui.cells import Cell, remove_all
 from webui.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, CLASSIFY_TABLE
-from webui.words import (
-    STATUS_SIGNS,
-    STATUS_WORDS,
-    class_name,
-    counted,
-    name_as_markdown,
-    shown_name,
-)
+from webui.words import STATUS_SIGNS, STATUS_WORDS, class_name, counted, name_as_markdown, plain_words, shown_name
 
 LEAST_SURE_FIRST, AS_ADDED = "Least sure first", "As added"
 ALL_CELLS, SECOND_LOOK, UNREADABLE = "All", "Second look", "Unreadable"
@@ -84,7 +77,7 @@ def _show_reasons(unreadable: Sequence[Cell]) -> None:
     title = f"{counted(len(unreadable), 'file', 'files')} could not be read; all others were"
     with st.expander(title, icon=":material/broken_image:", expanded=len(unreadable) <= 3):
         for cell in unreadable[:_LISTED_REASONS]:
-            st.markdown(f"{name_as_markdown(cell.row.file)} {cell.row.reason}")
+            st.markdown(f"{name_as_markdown(cell.row.file)} {plain_words(cell.row.reason)}")
         if len(unreadable) > _LISTED_REASONS:
             st.caption(f"And {len(unreadable) - _LISTED_REASONS:,} more: choose “{UNREADABLE}” below or read the CSV.")
 

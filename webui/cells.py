@@ -14,7 +14,7 @@ from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.errors import BloodcellError
 from bloodcell.prediction.classifier import Answer, Classifier, ImageSource
 from webui.session_keys import CLASSIFY_CELLS, CLASSIFY_CHOSEN, CLASSIFY_NOTICE, CLASSIFY_WAITING
-from webui.words import counted
+from webui.words import counted, error_words
 
 MAXIMUM_CELLS = 2_000
 """Cells that one session keeps: about 100 kB each, 200 MB in all."""
@@ -89,7 +89,7 @@ def read_waiting(classifier: Classifier) -> None:
             bar.progress(done / total, text=f"{done:,} of {total:,} images read")
     except BloodcellError as error:
         waiting.clear()
-        st.error(str(error))
+        st.error(error_words(error))
     except Exception:
         # Otherwise every later run of the page would meet the same images again.
         waiting.clear()

@@ -6,26 +6,49 @@ import streamlit as st
 
 from bloodcell.errors import BloodcellError
 from bloodcell.models.weights_file import WeightsCard, find_weights
+from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier
-from webui.words import counted, percent
+from webui.words import counted, name_as_markdown, percent, plain_words
 
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
 
 
 def ready_classifier() -> Classifier | None:
-    """Return the shared classifier; where there is none, say why and what to do, and return None."""
+    """Return the shared classifier; where there is none, say why and what to do, and return None.
+
+    The weights that were made the default answer. Where they cannot, the ones that ship do, and a notice says so.
+    """
+    chosen = default_weights()
+    if chosen != DEFAULT_WEIGHTS:
+        try:
+            return _classifier_of(chosen)
+        except (BloodcellError, OSError) as error:
+            st.warning(
+                f"**{name_as_markdown(chosen)} cannot answer; `{DEFAULT_WEIGHTS}` does instead.** {_reason(error)} "
+                "Choose what answers on the page Models.",
+                icon=":material/swap_horiz:",
+            )
     try:
-        path = find_weights(DEFAULT_WEIGHTS)
-        return _shared_classifier(str(path), path.stat().st_mtime_ns, path.with_suffix(".json").stat().st_mtime_ns)
+        return _classifier_of(DEFAULT_WEIGHTS)
     except (BloodcellError, OSError) as error:
-        reason = str(error) if isinstance(error, BloodcellError) else f"The weights cannot be read: {error.strerror}."
-        st.error(f"**No cell can be read now.** {reason}", icon=":material/model_training:")
+        st.error(f"**No cell can be read now.** {_reason(error)}", icon=":material/model_training:")
         st.caption(
             f"What to do: put both `{DEFAULT_WEIGHTS}.safetensors` and `{DEFAULT_WEIGHTS}.json` from the project's "
             "source into its folder `weights`, then reload this page."
         )
         return None
+
+
+def _classifier_of(name: str) -> Classifier:
+    path = find_weights(name)
+    return _shared_classifier(str(path), path.stat().st_mtime_ns, path.with_suffix(".json").stat().st_mtime_ns)
+
+
+def _reason(error: BloodcellError | OSError) -> str:
+    if isinstance(error, BloodcellError):
+        return plain_words(str(error))
+    return plain_words(f"The weights cannot be read: {error.strerror}.")
 
 
 # The times of change are part of the key, so that weights which are published anew are loaded anew.
@@ -36,9 +59,9 @@ def _shared_classifier(path: str, tensors_changed_ns: int, card_changed_ns: int)
 
 def model_words(card: WeightsCard) -> str:
     """Return one line about a model: its name and its measured accuracy, where its card states one."""
-    name = f"Model `{card.name.replace('`', '')}`"
+    name = f"Model {name_as_markdown(card.name)}"
     for image_set, one, many in _IMAGE_SETS:
-        if figures := _accuracy_figures(card.metrics.get(image_set)):
+        if figures := accuracy_figures(card, image_set):
             n, accuracy, low, high = figures
             return (
                 f"{name} · {percent(accuracy)} right on {counted(n, one, many)} "
@@ -47,8 +70,9 @@ def model_words(card: WeightsCard) -> str:
     return f"{name} · accuracy not measured"
 
 
-def _accuracy_figures(figures: Any) -> tuple[int, float, float, float] | None:
-    """Return n, accuracy and its interval, or None where a card of another version leaves one out."""
+def accuracy_figures(card: WeightsCard, image_set: str) -> tuple[int, float, float, float] | None:
+    """Return n, accuracy and its interval on `test` or `validation`, or None where the card does not state them."""
+    figures: Any = card.metrics.get(image_set)
     try:
         low, high = figures["accuracy_interval"]
         return int(figures["n"]), float(figures["accuracy"]), float(low), float(high)

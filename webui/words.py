@@ -1,12 +1,15 @@
 """How pages write things: percentages, statuses, and names that strangers chose."""
 
+import re
+
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.prediction_table import PredictionRow, clean_file_name
+from bloodcell.errors import BloodcellError
 
 STATUS_WORDS: dict[str, str] = {
     "ok": "Sure",
     "review": "Second look",
-    "refused": "None of the eight",
+    "refused": "No answer",
     "error": "Unreadable",
 }
 STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "error": "✕"}
@@ -16,6 +19,7 @@ STATUS_ICONS: dict[str, str] = {
     "refused": ":material/block:",
     "error": ":material/broken_image:",
 }
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!])")
 LONGEST_NAME = 80
 """Characters of a file name that are shown; the CSV holds it all."""
 
@@ -59,3 +63,40 @@ def name_as_markdown(file: str) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """Return a number with its noun: 1 cell, 1,000 cells."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def plain_words(text: str) -> str:
+    """Return text that may hold names or words of strangers so that Markdown shows it as it is, on one line.
+
+    Otherwise a card or a ZIP could put a picture of another host, and so a request to it, on the page.
+    """
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def sentence_words(reason: str) -> str:
+    """Return a reason as a sentence of its own, safe to show as Markdown."""
+    return plain_words(f"{reason[:1].upper()}{reason[1:]}" + ("" if reason.endswith((".", "!", "?")) else "."))
+
+
+def error_words(error: BloodcellError | OSError) -> str:
+    """Return what went wrong as a sentence that says what to do, safe to show as Markdown."""
+    if isinstance(error, BloodcellError):
+        return plain_words(str(error))
+    return plain_words(f"{error.strerror}. Check the disk, then try again.")
+
+
+def duration_words(seconds: float) -> str:
+    """Write a duration with its two largest units: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h" if hours >= 48 or not minutes else f"{hours} h {minutes} min"
+
+
+def memory_words(mebibytes: float) -> str:
+    """Write an amount of memory: 840 MB, 1.4 GB."""
+    megabytes = mebibytes * 1.048576
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

@@ -25,7 +25,10 @@ ANSWER_TIMEOUT_MS = 60_000
 
 @contextlib.contextmanager
 def running_server(log: Path, **variables: str) -> Iterator[str]:
-    """Serve the app; yield its address. The environment's BLOODCELL_DATA is left out unless `variables` name it."""
+    """Serve the app; yield its address.
+
+    The home is `home` beside the log, and the environment's BLOODCELL_DATA is left out, unless `variables` name them.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -40,7 +43,8 @@ def running_server(log: Path, **variables: str) -> Iterator[str]:
         "--server.headless",
         "true",
     ]
-    environment = {name: value for name, value in os.environ.items() if name != "BLOODCELL_DATA"} | variables
+    environment = {name: value for name, value in os.environ.items() if name != "BLOODCELL_DATA"}
+    environment |= {"BLOODCELL_HOME": str(log.parent / "home"), **variables}
     with log.open("wb") as stream:
         server = subprocess.Popen(
             command, cwd=REPOSITORY, env=environment, stdout=stream, stderr=stream, start_new_session=True
@@ -94,8 +98,14 @@ def page(chromium: Browser, server: str) -> Iterator[Page]:
 
 
 @contextlib.contextmanager
-def open_page(chromium: Browser, url: str, *, width: int, address: str = "/") -> Iterator[Page]:
-    """Open the app; when the context ends, no request may have left for another host and no dialog have opened."""
+def open_page(
+    chromium: Browser, url: str, *, width: int, address: str = "/", landmark: str = UPLOADER
+) -> Iterator[Page]:
+    """Open the app; when the context ends, no request may have left for another host and no dialog have opened.
+
+    Args:
+        landmark: test id of an element that the opened page always has; the default is Classify's.
+    """
     context = chromium.new_context(viewport={"width": width, "height": 1200}, reduced_motion="reduce", locale="en-US")
     page = context.new_page()
     page.set_default_timeout(ANSWER_TIMEOUT_MS)
@@ -107,7 +117,7 @@ def open_page(chromium: Browser, url: str, *, width: int, address: str = "/") ->
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(url + address)
     page.wait_for_selector(IDLE)
-    expect(page.get_by_test_id(UPLOADER)).to_be_attached()
+    expect(page.get_by_test_id(landmark).first).to_be_attached()
     yield page
     own = re.compile(rf"({re.escape(url)}|{re.escape(url.replace('http', 'ws', 1))})/|data:|blob:")
     assert addresses

@@ -283,3 +283,16 @@ def _page_with_a_late_report_of_the_table() -> None:
 def test_a_late_report_of_the_row_before_does_not_undo_next() -> None:
     page = AppTest.from_function(_page_with_a_late_report_of_the_table, default_timeout=60).run()
     assert [text.value for text in page.text] == ["2", "2", "2", "1"]
+
+
+def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> None:
+    page = AppTest.from_file(APP, default_timeout=60).run()
+    stream = io.BytesIO()
+    Image.fromarray(draw_cell(0, seed=0)).save(stream, "PNG")
+    page = _upload(page, drawn__png=stream.getvalue())
+    (cell,) = _cells(page)
+    assert cell.row.status == "refused"
+    assert page.subheader[0].value == "No answer"
+    assert f"Why no answer: {cell.row.reason}." in _texts(page)
+    assert "do not rely on it" in _texts(page)
+    assert _metric(page, "Need a second look") == "1"

@@ -1,0 +1,35 @@
+"""Ablation: train suites of arms and seeds, watch them, and see what can be concluded and what cannot."""
+
+import streamlit as st
+
+from bloodcell.jobs import ensure_worker
+from webui.ablation_form import choose_new_suite, show_estimate
+from webui.ablation_suites import choose_suite, show_notice, show_progress
+from webui.ablation_table import show_suite_table
+from webui.frame import require_frame
+
+require_frame()
+ensure_worker()
+
+form_side, suite_side = st.columns([4, 7], gap="large")
+with suite_side:
+    st.subheader("Suites", anchor=False)
+    show_notice()
+    folder = choose_suite()
+    if folder is not None:
+        show_progress(folder)
+with form_side:
+    st.subheader("New suite", anchor=False)
+    st.caption(
+        "An ablation changes one thing and asks what it was worth. Each variant is an arm, trained several times."
+    )
+    new_suite = choose_new_suite()
+    estimate_place = st.container()
+
+if folder is not None:
+    show_suite_table(folder)
+
+# Last, because it may have to time a few steps first.
+if new_suite is not None:
+    with estimate_place:
+        show_estimate(new_suite)

@@ -1,0 +1,45 @@
+"""Dataset: choose, hand in or fetch a dataset, and see in pictures what can make its figures wrong."""
+
+import streamlit as st
+
+from webui.data_choice import chosen_data_folder
+from webui.dataset_audit import audited, scanned, show_counts, show_figures
+from webui.dataset_augmentation import show_augmentation
+from webui.dataset_pictures import show_conditions, show_faults
+from webui.dataset_sources import show_downloads, show_notice, show_upload
+from webui.frame import require_frame
+from webui.session_keys import DATASET_FOLDER
+
+require_frame()
+
+show_notice()
+folder = chosen_data_folder(DATASET_FOLDER)
+with st.expander("Add a dataset", icon=":material/add:", expanded=folder is None):
+    upload_side, download_side = st.columns(2, gap="large")
+    with upload_side:
+        show_upload()
+    with download_side:
+        show_downloads()
+
+scan = scanned(folder) if folder is not None else None
+if scan is None:
+    st.stop()
+
+audit = audited(scan)
+if audit is None:
+    st.markdown(
+        "The audit reads every image once and finds what makes figures wrong: unreadable files, copies (also turned, "
+        "resized, recompressed or cropped), copies under two labels or on both sides of the split, and images taken "
+        "under other conditions."
+    )
+else:
+    show_figures(scan, audit)
+    st.subheader("What is wrong", anchor=False)
+    show_faults(scan.folder, audit)
+    st.subheader("Images per class", anchor=False)
+    show_counts(audit)
+    st.subheader("Imaging conditions", anchor=False)
+    show_conditions(scan.folder, audit)
+
+st.subheader("What training shows the model", anchor=False)
+show_augmentation(scan)

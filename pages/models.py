@@ -1,0 +1,34 @@
+"""Models: all weights with their figures; choose which answers, publish, add, download, export, delete."""
+
+import streamlit as st
+
+from bloodcell.models.weights_store import list_weights
+from webui.frame import require_frame
+from webui.models_actions import show_actions
+from webui.models_card import show_card
+from webui.models_list import choose_weights, show_list, show_notice
+from webui.models_sources import show_publishing, show_upload
+
+require_frame()
+
+show_notice()
+stored = list_weights()
+if stored:
+    show_list(stored)
+    weights = choose_weights(stored)
+    show_actions(weights)
+    if weights.card is not None:
+        show_card(weights.card)
+else:
+    st.warning(
+        "There are no weights here, not even those that ship with the program. Put its folder `weights` back, or "
+        "publish or add some below.",
+        icon=":material/model_training:",
+    )
+
+st.divider()
+publishing_side, upload_side = st.columns(2, gap="large")
+with publishing_side:
+    show_publishing()
+with upload_side:
+    show_upload()

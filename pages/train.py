@@ -1,0 +1,34 @@
+"""Train: start a run, watch it, stop it, go on with it; runs on one device wait in order."""
+
+import streamlit as st
+
+from bloodcell.jobs import ensure_worker, list_jobs
+from webui.frame import require_frame
+from webui.train_form import choose_new_run, show_estimate
+from webui.train_results import show_curves, show_mistakes
+from webui.train_runs import choose_run, show_notice, show_progress
+
+require_frame()
+ensure_worker()
+
+jobs = list_jobs()
+form_side, run_side = st.columns([5, 6], gap="large")
+with form_side:
+    st.subheader("New run", anchor=False)
+    new_run = choose_new_run()
+    estimate_place = st.container()
+with run_side:
+    st.subheader("Runs", anchor=False)
+    show_notice()
+    job = choose_run(jobs)
+    if job is not None:
+        show_progress(job, jobs)
+        show_curves(job.folder)
+
+if job is not None:
+    show_mistakes(job.folder)
+
+# Last, because it may have to time a few steps first.
+if new_run is not None:
+    with estimate_place:
+        show_estimate(*new_run)

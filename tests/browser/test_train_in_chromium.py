@@ -1,0 +1,67 @@
+"""The Train page as a person meets it: a run on real cells that is watched, stopped and resumed."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bloodcell.training.run_folder import RunFolder
+from tests.browser.conftest import IDLE, open_page, running_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
+
+TRAINING_TIMEOUT_MS = 180_000
+EPOCHS = 12
+
+
+@pytest.fixture(scope="module")
+def few_cells(real_data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 real cells per class."""
+    folder = tmp_path_factory.mktemp("data") / "cells"
+    for source in sorted((real_data_folder / "pbc3200").iterdir()):
+        (folder / source.name).mkdir(parents=True)
+        for file in sorted(source.glob("*.jpg"))[:16]:
+            shutil.copy(file, folder / source.name)
+    return folder
+
+
+def fill_number(page: Page, label: str, value: int) -> None:
+    field = page.get_by_role("spinbutton", name=label)
+    field.fill(str(value))
+    field.press("Enter")
+    page.wait_for_selector(IDLE)
+
+
+def test_a_run_is_started_watched_through_a_reload_stopped_resumed_and_finished(
+    chromium: Browser, few_cells: Path, tmp_path: Path
+) -> None:
+    with (
+        running_server(tmp_path / "server.log", BLOODCELL_DATA=str(few_cells)) as server,
+        open_page(chromium, server, width=1360) as page,
+    ):
+        page.get_by_role("link", name="Train").first.click()
+        fill_number(page, "Image size, pixels", 32)
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_text(f"of {EPOCHS}", exact=False).first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+        page.reload()
+        page.wait_for_selector(IDLE)
+        expect(page.get_by_text(re.compile(rf"^[1-9]\d* of {EPOCHS}$")).first).to_be_visible(
+            timeout=TRAINING_TIMEOUT_MS
+        )
+        expect(page.get_by_text("Best validation accuracy").first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+        page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Resume").click(timeout=TRAINING_TIMEOUT_MS)
+        expect(page.get_by_text(f"{EPOCHS} of {EPOCHS} epochs done")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+        expect(page.locator(".js-plotly-plot")).to_have_count(3)
+        expect(page.get_by_text("wrong at the best epoch so far")).to_be_visible()
+        assert page.get_by_role("button", name="Resume").count() == 0
+        assert page.get_by_test_id("stException").count() == 0
+    (folder,) = (tmp_path / "home" / "runs").iterdir()
+    run = RunFolder(folder)
+    assert run.read_outcome() is not None
+    assert [row.epoch for row in run.read_metrics()] == list(range(1, EPOCHS + 1))
+    log = run.log.read_text()
+    assert log.count("resumed after epoch") == 1
+    assert len(re.findall(r"process \d+ starts", log)) == 2

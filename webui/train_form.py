@@ -1,0 +1,147 @@
+"""A new run: experiment, dataset, what may be changed, what it will cost, and the start."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from bloodcell.config import RunConfig
+from bloodcell.data.folder_scan import scan_dataset
+from bloodcell.errors import BloodcellError
+from bloodcell.experiments import EXPERIMENTS
+from bloodcell.jobs import enqueue_run, list_jobs
+from bloodcell.training.device_lock import device_name, is_device_held
+from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
+from bloodcell.training.run_folder import RunFolder
+from webui.data_choice import chosen_data_folder
+from webui.session_keys import (
+    TRAIN_CHOSEN,
+    TRAIN_DATA,
+    TRAIN_EXPERIMENT,
+    TRAIN_HANDED_IN,
+    TRAIN_NAME,
+    TRAIN_NOTICE,
+    train_setting_key,
+)
+from webui.train_reasons import reason
+from webui.words import counted, duration_words, error_words, memory_words, plain_words
+
+_FIRST_EXPERIMENT = "fast_unet_encoder"
+_DOUBLE_CLICK_SECONDS = 3.0
+_DEVICE_WORDS = {"auto": "Automatic", "cpu": "CPU", "cuda": "GPU"}
+
+
+def choose_new_run() -> tuple[RunConfig, Path] | None:
+    """Show the choices of a new run and its start; return them, or None where none can be made of them."""
+    data = chosen_data_folder(TRAIN_DATA)
+    if data is None:
+        return None
+    names = [_FIRST_EXPERIMENT, *(name for name in EXPERIMENTS if name != _FIRST_EXPERIMENT)]
+    name = st.selectbox("Experiment", names, key=TRAIN_EXPERIMENT, help="A named recipe; what it fixes is its own.")
+    st.caption((EXPERIMENTS[name].__doc__ or "").strip().partition(". ")[0].removesuffix(".") + ".")
+    base = EXPERIMENTS[name]()
+    changes = _changes(base)
+    run_name = st.text_input("Name", key=TRAIN_NAME, placeholder=name, max_chars=60)
+    try:
+        config = base.changed(**changes)
+    except ValueError as error:
+        st.error(f"These settings do not fit: {plain_words(str(error))}.", icon=":material/tune:")
+        return None
+    st.button(
+        "Start training",
+        key="train_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=_hand_in,
+        args=(config, data, _safe_name(run_name or name)),
+    )
+    return config, data
+
+
+def show_estimate(config: RunConfig, data: Path) -> None:
+    """Say how long the run will take, how much memory it needs, and what the figures rest on."""
+    try:
+        images = _image_count(str(data), data.stat().st_mtime_ns)
+        speed = _speed(config)
+    except (BloodcellError, OSError) as error:
+        st.warning(error_words(error), icon=":material/folder_off:")
+        return
+    if speed is None:
+        st.caption("No estimate now: another run trains on this device, and none like this one was trained before.")
+        return
+    estimate = estimate_run(config, images, speed)
+    st.markdown(f"About **{duration_words(estimate.seconds)}** and **{memory_words(estimate.memory_mib)}** of memory")
+    st.caption(f"For {counted(images, 'image', 'images')}; rests on {estimate.rests_on}. Other work slows it down.")
+
+
+def _changes(base: RunConfig) -> dict[str, Any]:
+    """Show what may be changed, each with the reason for the recipe's own value."""
+
+    def key(setting: str) -> str:
+        return train_setting_key(base.experiment, setting)
+
+    def beside(setting: str) -> Any:
+        left, right = st.columns([2, 3], vertical_alignment="center")
+        right.caption(reason(base, setting))
+        return left
+
+    return {
+        "epochs": beside("epochs").number_input("Epochs", 1, 1000, base.epochs, key=key("epochs")),
+        "image_size_px": beside("image_size_px").number_input(
+            "Image size, pixels", 16, 1024, base.image_size_px, step=16, key=key("image_size_px")
+        ),
+        "batch_size": beside("batch_size").number_input(
+            "Batch, images", 1, 1024, base.batch_size, key=key("batch_size")
+        ),
+        "learning_rate": beside("learning_rate").number_input(
+            "Learning rate", 1e-6, 1.0, base.learning_rate, step=1e-4, format="%.5f", key=key("learning_rate")
+        ),
+        "seed": beside("seed").number_input("Seed", 0, 2**31 - 1, base.seed, key=key("seed")),
+        "device": beside("device").selectbox(
+            "Device", _devices(), format_func=lambda device: _DEVICE_WORDS[device], key=key("device")
+        ),
+    }
+
+
+def _hand_in(config: RunConfig, data: Path, name: str) -> None:
+    last = st.session_state.get(TRAIN_HANDED_IN)
+    now = time.monotonic()
+    if last is not None and last[:2] == (config, str(data)) and now - last[2] < _DOUBLE_CLICK_SECONDS:
+        return  # the second click of a double click
+    st.session_state[TRAIN_NOTICE] = ""
+    try:
+        folder = enqueue_run(config, data, name=name)
+    except BloodcellError as error:
+        st.session_state[TRAIN_NOTICE] = error_words(error)
+        return
+    st.session_state[TRAIN_HANDED_IN] = (config, str(data), now)
+    st.session_state[TRAIN_CHOSEN] = folder.name
+
+
+def _safe_name(text: str) -> str:
+    return text.strip().lower().replace(" ", "-")
+
+
+def _devices() -> list[str]:
+    return ["auto", "cpu"] if device_name("auto") == "cpu" else ["auto", "cpu", "cuda"]
+
+
+@st.cache_data(max_entries=8, show_spinner="Counting images …")
+def _image_count(folder: str, changed_ns: int) -> int:
+    return len(scan_dataset(Path(folder)).files)
+
+
+def _speed(config: RunConfig) -> TrainingSpeed | None:
+    past = [RunFolder(job.folder) for job in list_jobs() if job.state == "finished"]
+    if (found := speed_of_past_runs(config, past)) is not None:
+        return found
+    device = device_name(config.device)
+    alike = config.changed(epochs=1, batch_size=1, learning_rate=1e-3, seed=0, device=device.partition("-")[0])
+    return None if is_device_held(device) else _timed_speed(alike)
+
+
+# What does not change the time of a step is the same in all keys.
+@st.cache_resource(max_entries=16, show_spinner="Timing a few training steps …")
+def _timed_speed(config: RunConfig) -> TrainingSpeed:
+    return timed_speed(config)

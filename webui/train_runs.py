@@ -1,0 +1,186 @@
+"""Runs: which one is shown, where it stands, what can be done with it; polled while anything is active."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from bloodcell.errors import BloodcellError
+from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_jobs, resume_run, stop_job
+from bloodcell.training.run_folder import RunFolder, RunStatus
+from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
+from webui.words import counted, duration_words, error_words, memory_words, name_as_markdown, sentence_words
+
+POLL_SECONDS = 2.0
+_LOG_LINES = 15
+_LOG_BYTES = 8_000
+_COLOURS: dict[JobState, Literal["blue", "green", "orange", "red", "gray"]] = {
+    "queued": "gray",
+    "running": "blue",
+    "stopping": "orange",
+    "finished": "green",
+    "stopped": "orange",
+    "failed": "red",
+    "lost": "red",
+}
+_ICONS: dict[JobState, str] = {
+    "queued": ":material/hourglass_empty:",
+    "running": ":material/play_arrow:",
+    "stopping": ":material/pending:",
+    "finished": ":material/check:",
+    "stopped": ":material/pause:",
+    "failed": ":material/error:",
+    "lost": ":material/help:",
+}
+
+
+def choose_run(jobs: Sequence[Job]) -> Job | None:
+    """Show the choice of a run and return it; None where there is none."""
+    by_name = {job.name: job for job in jobs}
+    if not by_name:
+        st.caption("No run yet. The first one will show its progress here.")
+        return None
+    if st.session_state.get(TRAIN_CHOSEN) not in by_name:
+        active = [job.name for job in jobs if job.is_active]
+        # Jobs come newest first; of those in the queue the oldest runs.
+        st.session_state[TRAIN_CHOSEN] = (active[::-1] or list(by_name))[0]
+    name = st.selectbox("Run", list(by_name), key=TRAIN_CHOSEN, help="The newest first.")
+    return by_name[name]
+
+
+def show_progress(job: Job, jobs: Sequence[Job]) -> None:
+    """Show where a run stands and what waits; the page is drawn anew once that has changed more than a figure."""
+    drawn = _fingerprint(job.folder, jobs)
+    is_polled = any(other.is_active for other in jobs)
+    st.fragment(_poll, run_every=POLL_SECONDS if is_polled else None)(job.folder, drawn)
+
+
+def _poll(folder: Path, drawn: tuple[object, ...]) -> None:
+    jobs = list_jobs()
+    if _fingerprint(folder, jobs) != drawn:
+        st.rerun()
+    job = next(job for job in jobs if job.folder == folder)
+    _show_state(job)
+    _show_actions(job)
+    _show_others([other for other in jobs if other.is_active and other.folder != folder])
+    if log := _log_tail(RunFolder(folder).log):
+        with st.expander("Log", icon=":material/description:"):
+            st.code(log, language=None, wrap_lines=True)
+
+
+def _fingerprint(folder: Path, jobs: Sequence[Job]) -> tuple[object, ...]:
+    """Return what decides all that is drawn outside the polled part."""
+    metrics = RunFolder(folder).metrics
+    changed = metrics.stat().st_mtime_ns if metrics.exists() else 0
+    return (changed, *((job.name, job.state) for job in jobs))
+
+
+def _show_state(job: Job) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{name_as_markdown(job.name)}**", width="content")
+        st.badge(job.state, icon=_ICONS[job.state], color=_COLOURS[job.state])
+    if job.reason:
+        shown = st.error if job.state in ("failed", "lost") else st.info
+        shown(sentence_words(job.reason), icon=_ICONS[job.state])
+    if job.state == "queued":
+        before = counted(job.jobs_before, "job comes", "jobs come") if job.jobs_before else "no job comes"
+        st.caption(f"It starts when {job.device} is free; {before} before it.")
+    status = job.status
+    if status is None or job.state == "queued":
+        return
+    if job.is_active and status.epoch == 0:
+        share = status.step / status.steps if status.steps else 0.0
+        amount = f" {status.step:,} of {status.steps:,}" if status.steps else " …"
+        st.progress(share, text=f"{status.activity.capitalize()}{amount}")
+    elif job.is_active:
+        _show_training(status)
+    else:
+        # status.json is some seconds older than the end.
+        done = epochs_done(job.folder)
+        st.progress(done / status.epochs, text=f"{done} of {status.epochs} epochs done")
+
+
+def _show_training(status: RunStatus) -> None:
+    st.progress((status.epoch - 1 + status.step / max(status.steps, 1)) / status.epochs)
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Epoch", f"{status.epoch} of {status.epochs}", width="content")
+        if status.eta_seconds is not None:
+            st.metric("Time left", duration_words(status.eta_seconds), width="content")
+        st.metric("Images per second", f"{status.images_per_second:,.0f}", width="content")
+        if status.device_memory_mib is not None:
+            st.metric("GPU memory", memory_words(status.device_memory_mib), width="content")
+
+
+def _show_actions(job: Job) -> None:
+    with st.container(horizontal=True):
+        if job.state == "queued":
+            st.button("Take out of the queue", key="train_stop", on_click=_act, args=("stop", job.folder))
+        elif job.is_active:
+            st.button(
+                "Stop",
+                key="train_stop",
+                icon=":material/stop:",
+                on_click=_act,
+                args=("stop", job.folder),
+                disabled=job.state == "stopping",
+                help="It stops within seconds and can be resumed; the epoch under way is trained anew.",
+            )
+        elif job.state != "finished":
+            st.button(
+                "Resume",
+                key="train_resume",
+                icon=":material/resume:",
+                on_click=_act,
+                args=("resume", job.folder),
+                help="Goes on after the last finished epoch.",
+            )
+        if not job.is_active:
+            _show_deletion(job)
+
+
+def _act(action: Literal["stop", "resume", "delete"], folder: Path) -> None:
+    st.session_state[TRAIN_NOTICE] = ""
+    try:
+        {"stop": stop_job, "resume": resume_run, "delete": delete_run}[action](folder)
+    except BloodcellError as error:
+        st.session_state[TRAIN_NOTICE] = error_words(error)
+
+
+def _show_deletion(job: Job) -> None:
+    # A dialog would be closed by the next poll.
+    with st.popover("Delete", icon=":material/delete:", key="train_delete"):
+        st.markdown(f"{name_as_markdown(job.name)} goes with its weights, curves and log. This cannot be undone.")
+        st.button(
+            "Delete for good", key="train_delete_for_good", type="primary", on_click=_act, args=("delete", job.folder)
+        )
+
+
+def _show_others(others: Sequence[Job]) -> None:
+    if not others:
+        return
+    st.markdown("**Also in the queue**")
+    for job in reversed(others):
+        status = job.status
+        words = [f":{_COLOURS[job.state]}-badge[{job.state}] {name_as_markdown(job.name)}"]
+        if job.state == "queued":
+            words.append(f"{job.jobs_before} before it on {job.device}")
+        elif status is not None and status.epoch:
+            words.append(f"epoch {status.epoch} of {status.epochs}")
+        st.markdown(" · ".join(words))
+
+
+def _log_tail(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-_LOG_LINES:])
+
+
+def show_notice() -> None:
+    """Say why the last thing that was asked for could not be done."""
+    if notice := st.session_state.get(TRAIN_NOTICE):
+        st.error(notice, icon=":material/info:")
