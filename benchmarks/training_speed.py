@@ -3,9 +3,10 @@
     python -m benchmarks.training_speed [DATA] [--image-size 256] [--steps 4] [--repeats 5] [--images 640]
         [--device cpu|cuda] [--results RESULTS.md]
 
-Ours decodes every image once before the first epoch; that time is reported besides. The two take turns of a few steps.
-Before a turn of the paper's pipeline is timed, it takes some steps untimed, and afterwards its workers get time to
-fill their queue: neither the queue's content nor their work then falls into the other's turn. A GPU needs more steps
+Ours decodes every image once before the first epoch; that time is reported besides. They take turns of a few steps;
+timm's training of the same model takes part where timm is installed. Before a turn of a pipeline with workers is timed,
+it takes some steps untimed, and afterwards its workers get time to fill their queue: neither the queue's content nor
+their work then falls into another's turn. A GPU needs more steps
 than a processor, for example `--steps 40`, or the queue would hold all that a turn reads.
 """
 
@@ -15,6 +16,8 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -23,6 +26,7 @@ from torch import Tensor
 from benchmarks.machine_peak import machine_peak
 from benchmarks.paper_pipeline import PaperTraining
 from benchmarks.results_file import RESULTS, machine_line, measure_in_turn, ratio_text, seconds_of, table, write_section
+from benchmarks.timm_pipeline import TimmTraining
 from bloodcell.config import RunConfig
 from bloodcell.data.batches import TrainingBatches, whole_image_size_px
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
@@ -35,7 +39,7 @@ from bloodcell.training.optimizer import Optimization
 from bloodcell.training.precision import memory_format_of, resolve_by_measurement
 from bloodcell.training.trainer import take_step
 
-PAPER, OURS = "paper's pipeline", "ours"
+PAPER, TIMM, OURS = "paper's pipeline", "timm", "ours"
 UNTIMED_STEPS = {"cpu": 1, "cuda": 8}
 SETTLING_SECONDS = 2.0
 """Two workers fill their queue of four batches within this on two cores."""
@@ -91,7 +95,7 @@ def decode_once(folder: Path, files: Sequence[LabelledFile], config: RunConfig) 
     return images, time.perf_counter() - start
 
 
-def seconds_per_image(training: PaperTraining | OurTraining, *, steps: int, untimed_steps: int) -> float:
+def seconds_per_image(training: PaperTraining | TimmTraining | OurTraining, *, steps: int, untimed_steps: int) -> float:
     """Time a turn. Both read the loss at its end, so a GPU has finished."""
     training.take_steps(untimed_steps)
     start = time.perf_counter()
@@ -108,16 +112,17 @@ def measure(options: argparse.Namespace, config: RunConfig) -> tuple[dict[str, l
     ours = OurTraining(images, labels, config)
     untimed = UNTIMED_STEPS[config.device]
 
-    def paper_turn() -> float:
-        seconds = seconds_per_image(paper, steps=options.steps, untimed_steps=untimed)
+    def turn_with_workers(training: PaperTraining | TimmTraining) -> float:
+        seconds = seconds_per_image(training, steps=options.steps, untimed_steps=untimed)
         time.sleep(SETTLING_SECONDS)
         return seconds
 
-    def our_turn() -> float:
-        return seconds_per_image(ours, steps=options.steps, untimed_steps=untimed)
-
-    times = measure_in_turn({PAPER: paper_turn, OURS: our_turn}, repeats=options.repeats)
-    return times, decoding / len(files), len(files)
+    turns = {PAPER: partial(turn_with_workers, paper)}
+    if find_spec("timm") is not None:
+        timm = TimmTraining(options.data, image_size_px=config.image_size_px, device=torch.device(config.device))
+        turns[TIMM] = partial(turn_with_workers, timm)
+    turns[OURS] = partial(seconds_per_image, ours, steps=options.steps, untimed_steps=untimed)
+    return measure_in_turn(turns, repeats=options.repeats), decoding / len(files), len(files)
 
 
 def report(options: argparse.Namespace, config: RunConfig, resolving_seconds: float) -> str:
@@ -127,7 +132,7 @@ def report(options: argparse.Namespace, config: RunConfig, resolving_seconds: fl
     peak = machine_peak(device, side=2048 if device.type == "cpu" else 8192)
     operations = 2 * count_multiply_adds(build_model(config.model), config.image_size_px)
     rows = [["", "images/s", "GFLOP/s", "of the fp32 peak", "of the bf16 peak"]]
-    for name in (PAPER, OURS):
+    for name in times:
         speed = 1 / statistics.median(times[name])
         achieved = PASSES_PER_TRAINING_STEP * operations * speed / 1e9
         shares = (f"{achieved / peak[precision]:.0%}" for precision in ("fp32", "bf16"))
@@ -140,12 +145,14 @@ def report(options: argparse.Namespace, config: RunConfig, resolving_seconds: fl
             machine_line(config.device),
             "",
             f"{config.model}, batches of {config.batch_size}, {count} images, medians of {options.repeats} turns of "
-            f"{options.steps} steps. Paper's pipeline: fp32, contiguous, DataLoader with 2 workers. "
+            f"{options.steps} steps. Paper's pipeline: fp32, contiguous, DataLoader with 2 workers. timm: "
+            f"{'its loader with 2 workers, AdamW, autocast, channels last' if TIMM in times else 'not installed'}. "
             f"Ours: {config.precision}, {config.memory_format}, chosen by measurement in {resolving_seconds:.1f} s.",
             "",
             table(rows),
             "",
             f"- Ours trains {ratio_text(times[PAPER], times[OURS])} as many images per second; wanted {wanted} ×.",
+            *([f"- Against timm: {ratio_text(times[TIMM], times[OURS])}."] if TIMM in times else []),
             f"- Decoding, paid once per run: {decoding * 1000:.1f} ms per image, "
             f"{decoding / statistics.median(times[OURS]):.1%} of one training step's time per image.",
             f"- Peak: matrix product {peak['fp32']:.0f} GFLOP/s in fp32 and {peak['bf16']:.0f} in bf16, copy "
