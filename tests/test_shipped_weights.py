@@ -1,6 +1,5 @@
 import csv
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,13 @@ from bloodcell.paths import SHIPPED_WEIGHTS
 from tests.conftest import REPOSITORY
 
 NAMES = ("unet_encoder", "simple_cnn", "deep_cnn")
+
+# Linux counts into a process's peak the memory of the process that started it: the one between is small, this one not.
+PEAK_MEMORY_OF_A_COMMAND = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,25 +73,29 @@ def test_the_test_images_are_answered_as_the_card_says_in_a_minute_and_2_gib(
 ) -> None:
     command = [sys.executable, "-m", "bloodcell", "classify", real_data_folder / "pbc_test"]
     start = time.perf_counter()
-    result = subprocess.run(
-        [*command, "--csv", tmp_path / "out.csv", "--device", "cpu"],
+    process = subprocess.run(
+        [sys.executable, "-c", PEAK_MEMORY_OF_A_COMMAND, *command, "--csv", tmp_path / "out.csv", "--device", "cpu"],
         cwd=REPOSITORY,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "2"},
-        check=False,
+        check=True,
     )
     seconds = time.perf_counter() - start
-    assert result.returncode == 0, result.stderr
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 1000
-    right = sum(class_index_of_folder(Path(row["file"]).parts[0]) == CLASS_KEYS.index(row["predicted"]) for row in rows)
+    right = sum(
+        class_index_of_folder(Path(row["file"]).parts[0])
+        == max(range(len(CLASS_KEYS)), key=lambda label: float(row[f"p_{CLASS_KEYS[label]}"]))
+        for row in rows
+    )
     assert right >= 960
+    assert sum(row["status"] == "refused" for row in rows) <= 10
     # Other processors round differently; a cell on the border of two classes may change sides.
     assert abs(right - read_card(SHIPPED_WEIGHTS / "unet_encoder.json").metrics["test"]["correct"]) <= 2
     assert seconds < 60
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 * 1024**2
+    assert int(process.stdout) < 2 * 1024**2
 
 
 @pytest.mark.real_images
