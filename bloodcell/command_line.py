@@ -5,11 +5,25 @@ import sys
 from collections.abc import Sequence
 
 from bloodcell import __version__
-from bloodcell.commands import check, classify, evaluate, models, publish, train
+from bloodcell.commands import (
+    ablate,
+    check,
+    classify,
+    download,
+    evaluate,
+    export,
+    gate,
+    models,
+    publish,
+    report,
+    runs,
+    train,
+    work,
+)
 from bloodcell.errors import BloodcellError
 from bloodcell.paths import readable_path
 
-COMMANDS = (classify, train, evaluate, check, models, publish)
+COMMANDS = (classify, train, evaluate, ablate, report, check, download, models, publish, gate, export, runs, work)
 """In the order in which help lists them."""
 
 

@@ -62,6 +62,8 @@ class RunConfig:
     """Moves the split into training and validation images."""
     validation_share: float = 0.2
     """Share of the images that validate, above 0, below 1."""
+    images_per_class: int | None = None
+    """Most images of a class that the run reads, training and validation together; None: all of them."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -78,6 +80,8 @@ class RunConfig:
         _check("image_size_px", self.image_size_px, 16 <= self.image_size_px <= 1024, "16 to 1024")
         _check("field_of_view", self.field_of_view, 0 < self.field_of_view <= 1, "above 0 and at most 1")
         _check("validation_share", self.validation_share, 0 < self.validation_share < 1, "above 0 and below 1")
+        few = self.images_per_class
+        _check("images_per_class", few, few is None or few >= 5, "at least 5")
         first = self.first_image_size_px
         _check("first_image_size_px", first, first is None or 16 <= first <= self.image_size_px, "16 to image_size_px")
 

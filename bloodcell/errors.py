@@ -25,5 +25,13 @@ class RunFolderError(BloodcellError):
     """A run folder that is in use, incomplete, or belongs to another configuration."""
 
 
+class DeviceBusy(BloodcellError):
+    """A device that another process trains on."""
+
+
 class TrainingDiverged(BloodcellError):
     """The loss stopped being a finite number; the last good checkpoint is kept."""
+
+
+class DownloadError(BloodcellError):
+    """A download that did not arrive whole, or is not what it should be."""

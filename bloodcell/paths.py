@@ -14,6 +14,9 @@ import platformdirs
 SHIPPED_WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 """The models that come with the project; read-only, their names cannot be shadowed."""
 
+SHIPPED_RECORDS = Path(__file__).resolve().parent.parent / "records"
+"""The records of suites that come with the project: settings, figures and answers as text; read-only."""
+
 DEFAULT_WEIGHTS = "unet_encoder"
 """Name of the weights that answer where none are named."""
 
@@ -33,6 +36,16 @@ def data_folder() -> Path | None:
 def published_weights() -> Path:
     """Return the folder of the models that a user published."""
     return home_folder() / "weights"
+
+
+def runs_folder() -> Path:
+    """Return the folder that holds a folder per run."""
+    return home_folder().resolve() / "runs"
+
+
+def suites_folder() -> Path:
+    """Return the folder of the user's suites."""
+    return home_folder() / "suites"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -1,7 +1,9 @@
 """Fixtures: drawn cells for tests that run anywhere, real cells where they lie beside the repository."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +11,57 @@ import pytest
 
 from bloodcell.config import RunConfig
 from bloodcell.data.synthetic import write_synthetic_dataset
+from bloodcell.jobs.queue import read_entries
 from bloodcell.training.run_folder import RunFolder, RunStatus
-from bloodcell.training.train_run import resume_run, start_run
+from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep fixtures that outlive a test out of the home of the person who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLOODCELL_HOME", str(tmp_path_factory.mktemp("session_home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give every test a home of its own: runs, locks and published weights of one are not seen by another.
+
+    When the test ends, the worker and the jobs of that home are killed: they are made to outlive who started them.
+    """
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLOODCELL_HOME", str(home))
+        yield
+        if (home / "queue").is_dir():
+            for pid in [*worker_processes(home), *job_processes()]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def worker_processes(home: Path) -> list[int]:
+    """Return the numbers of the processes that walk a home's queue, found by what the system says of them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().split(b"\0")
+            environment = (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        is_worker = command[1:4] == [b"-m", b"bloodcell", b"work"] and b"--job" not in command
+        if is_worker and f"BLOODCELL_HOME={home}".encode() in environment:
+            found.append(int(path.name))
+    return found
+
+
+def job_processes() -> list[int]:
+    """Return the numbers of the processes of all jobs that run in this home."""
+    processes = (entry.process for entry in read_entries())
+    return [process.pid for process in processes if process is not None and process.is_alive()]
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +101,11 @@ def train_or_resume(
     def progress(what: str, done: int, total: int) -> None:
         assert 0 < done <= total
 
+    watch = TrainingWatch(report=report, progress=progress, should_stop=should_stop)
     if config is None:
-        return resume_run(folder, data_folder=data_folder, report=report, progress=progress, should_stop=should_stop)
+        return resume_run(folder, watch, data_folder=data_folder)
     assert data_folder is not None
-    return start_run(config, data_folder, folder, report=report, progress=progress, should_stop=should_stop)
+    return start_run(config, data_folder, folder, watch)
 
 
 def train_quietly(config: RunConfig | None, data_folder: Path | None, run_dir: Path) -> RunFolder:

@@ -1,6 +1,4 @@
-import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -10,37 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.cell_classes import CLASS_KEYS
-from bloodcell.data.prediction_table import COLUMNS
 from bloodcell.training.run_folder import RunFolder
 from tests.conftest import REPOSITORY
-from tests.prediction.pictures import encoded, write_broken_and_odd_files
+from tests.prediction.pictures import encoded
+from tests.shell import assert_is_a_sentence, bloodcell, rows_of
 
-
-def bloodcell(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bloodcell", *map(str, arguments)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def assert_is_a_sentence(result: subprocess.CompletedProcess[str], *, status: int) -> None:
-    assert result.returncode == status, result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stderr.strip()
-
-
-COMMANDS = ("classify", "train", "evaluate", "check", "models", "publish")
+COMMANDS = (
+    "classify",
+    "train",
+    "evaluate",
+    "ablate",
+    "report",
+    "check",
+    "download",
+    "models",
+    "publish",
+    "gate",
+    "export",
+    "runs",
+    "work",
+)
 
 
 def test_help_names_every_command_in_a_moment() -> None:
@@ -65,48 +52,6 @@ def test_every_command_has_help(command: str) -> None:
 def test_the_package_is_imported_without_torch() -> None:
     code = "import sys, bloodcell, bloodcell.command_line; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
-
-
-def test_classify_writes_a_row_per_image_and_an_overlay_each(finished_run: RunFolder, tmp_path: Path) -> None:
-    good, bad = write_broken_and_odd_files(tmp_path / "in")
-    result = bloodcell(
-        *("classify", tmp_path / "in", "--weights", finished_run.best),
-        *("--csv", tmp_path / "out.csv", "--heat-maps", tmp_path / "maps", "--device", "cpu"),
-    )
-    assert_is_a_sentence(result, status=1)
-    rows = rows_of(tmp_path / "out.csv")
-    assert tuple(rows[0]) == COLUMNS
-    assert [row["file"] for row in rows] == sorted(good | bad)
-    assert {row["file"] for row in rows if row["status"] == "error"} == bad
-    assert all(name in result.stderr for name in bad)
-    assert {path.name for path in (tmp_path / "maps").iterdir()} == {f"{name}.png" for name in good}
-
-
-def test_classify_ends_with_0_when_all_is_answered(finished_run: RunFolder, tmp_path: Path) -> None:
-    (tmp_path / "cell.png").write_bytes(encoded(0))
-    result = bloodcell(
-        "classify",
-        tmp_path / "cell.png",
-        "--weights",
-        finished_run.best,
-        "--csv",
-        tmp_path / "out.csv",
-        "--device",
-        "cpu",
-    )
-    assert result.returncode == 0, result.stderr
-    row = rows_of(tmp_path / "out.csv")[0]
-    assert row["predicted"] in CLASS_KEYS
-    assert float(row["confidence"]) == max(float(row[f"p_{key}"]) for key in CLASS_KEYS)
-
-
-def test_a_batch_of_broken_files_alone_is_listed(finished_run: RunFolder, tmp_path: Path) -> None:
-    (tmp_path / "empty.png").write_bytes(b"")
-    result = bloodcell(
-        "classify", tmp_path / "empty.png", "--weights", finished_run.best, "--csv", tmp_path / "out.csv"
-    )
-    assert_is_a_sentence(result, status=1)
-    assert rows_of(tmp_path / "out.csv")[0]["status"] == "error"
 
 
 @pytest.mark.parametrize(
@@ -162,56 +107,6 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert_is_a_sentence(bloodcell(*arguments), status=2)
 
 
-def test_a_csv_path_that_is_a_pipe_is_written_to_and_stays_one(finished_run: RunFolder, tmp_path: Path) -> None:
-    (tmp_path / "cell.png").write_bytes(encoded(0))
-    os.mkfifo(tmp_path / "pipe")
-    with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
-        result = bloodcell(
-            "classify", tmp_path / "cell.png", "--weights", finished_run.best, "--csv", tmp_path / "pipe"
-        )
-        written, _ = reader.communicate(timeout=60)
-    assert result.returncode == 0, result.stderr
-    assert written.startswith(b"file,predicted,")
-    assert (tmp_path / "pipe").is_fifo()
-
-
-def test_a_csv_path_that_is_a_link_keeps_its_link(finished_run: RunFolder, tmp_path: Path) -> None:
-    (tmp_path / "cell.png").write_bytes(encoded(0))
-    (tmp_path / "target.csv").write_text("old")
-    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
-    result = bloodcell(
-        "classify", tmp_path / "cell.png", "--weights", finished_run.best, "--csv", tmp_path / "link.csv"
-    )
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "link.csv").is_symlink()
-    assert rows_of(tmp_path / "target.csv")[0]["file"] == "cell.png"
-
-
-def test_an_interrupted_classify_leaves_no_half_csv(finished_run: RunFolder, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for index in range(3000):
-        (folder / f"{index}.png").write_bytes(
-            encoded(index % 8) if index < 8 else (folder / f"{index % 8}.png").read_bytes()
-        )
-    command = [sys.executable, "-m", "bloodcell", "classify", folder, "--weights", finished_run.best]
-    process = subprocess.Popen(
-        [*command, "--csv", tmp_path / "out.csv"],
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        # A shell's background jobs, and so this test there, start with Ctrl-C ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".out.csv*")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert b"Traceback" not in errors
-    assert list(tmp_path.glob("*out.csv*")) == []
-
-
 def test_a_run_stops_on_sigterm_resumes_and_is_measured_and_published(drawn_dataset: Path, tmp_path: Path) -> None:
     run_dir, home = tmp_path / "run", tmp_path / "home"
     train = ("train", "--run-dir", run_dir)
@@ -263,6 +158,10 @@ def test_a_run_stops_on_sigterm_resumes_and_is_measured_and_published(drawn_data
     assert not (home / "weights").exists()
     published = bloodcell("publish", run_dir, "drawn", BLOODCELL_HOME=str(home))
     assert published.returncode == 0, published.stderr
+    again = bloodcell("publish", run_dir, "drawn", BLOODCELL_HOME=str(home))
+    assert_is_a_sentence(again, status=1)
+    assert "already" in again.stderr
+    assert bloodcell("publish", run_dir, "drawn", "--replace", BLOODCELL_HOME=str(home)).returncode == 0
     answered = bloodcell(
         *("classify", drawn_dataset, "--weights", "drawn", "--csv", tmp_path / "out.csv"), BLOODCELL_HOME=str(home)
     )
@@ -293,3 +192,19 @@ def test_models_prints_the_papers_tables() -> None:
     assert "4,718,312" in result.stdout
     for row in ("Enc1 256×256 32", "Enc2 128×128 64", "Enc3 64×64 128", "Enc4 32×32 256", "Bottleneck 16×16 512"):
         assert re.search(r"\s+".join(map(re.escape, row.split())), result.stdout)
+
+
+def test_export_writes_a_file_and_says_how_it_was_compared(drawn_dataset: Path, tmp_path: Path) -> None:
+    result = bloodcell("export", "simple_cnn", tmp_path / "out.onnx", "--data", drawn_dataset)
+    assert result.returncode == 0, result.stderr
+    assert "on 64 images of the dataset: the same class for every one" in result.stdout
+    assert (tmp_path / "out.onnx").stat().st_size > 50_000
+
+
+def test_export_of_unknown_weights_is_a_sentence(tmp_path: Path) -> None:
+    assert_is_a_sentence(bloodcell("export", "nothing", tmp_path / "out.onnx"), status=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gate_of_unknown_weights_is_a_sentence(drawn_dataset: Path) -> None:
+    assert_is_a_sentence(bloodcell("gate", "nothing", "--data", drawn_dataset), status=1)

@@ -70,6 +70,7 @@ def test_the_papers_recipe_is_what_the_paper_says() -> None:
         ("seed", -1),
         ("validation_share", 1.0),
         ("model", 3),
+        ("images_per_class", 4),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: object) -> None:

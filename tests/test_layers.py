@@ -53,6 +53,18 @@ def test_the_core_imports_without_streamlit_and_plotly() -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_figures_and_reports_import_without_torch_and_streamlit() -> None:
+    code = "\n".join(
+        [
+            "import importlib, sys",
+            "sys.modules['torch'] = sys.modules['streamlit'] = None",
+            *(f"importlib.import_module({name!r})" for name in MODULES if name.startswith(DRAWING_ROOMS)),
+        ]
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_from_its_own_layer_or_below(name: str) -> None:
     path = REPOSITORY / (name.replace(".", "/") + ".py")
