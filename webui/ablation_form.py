@@ -31,7 +31,7 @@ from webui.session_keys import (
 from webui.words import counted, duration_words, error_words
 
 SUITE_WORDS = {
-    "quick": "96 px and 10 epochs in the fastest precision, otherwise the paper's recipe. Made for two CPU cores.",
+    "quick": "80 px and 8 epochs in the fastest precision, otherwise the paper's recipe. Made for two CPU cores.",
     "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, fp32. Made for a GPU.",
     "smoke": "64 px, 2 epochs, 400 images: only to see that everything works.",
 }

@@ -43,7 +43,7 @@ def test_the_quick_suite_changes_size_epochs_and_speed_alone() -> None:
     for arm in suite_of("quick").arms:
         changed = differences(experiment_config(arm.config.experiment), arm.config)
         assert changed == {"image_size_px", "precision", "memory_format"}
-        assert (arm.config.image_size_px, arm.config.epochs, arm.config.field_of_view) == (96, 10, 1.0)
+        assert (arm.config.image_size_px, arm.config.epochs, arm.config.field_of_view) == (80, 8, 1.0)
 
 
 def test_the_smoke_suite_reads_400_images() -> None:
