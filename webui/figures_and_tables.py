@@ -49,10 +49,10 @@ def show_figure(drawn: DrawnFigure, *, caption: str = "", key: str | None = None
         st.caption(caption)
 
 
-def show_table(table: Table) -> None:
-    """Show a table under its title, with its note and a button for its CSV."""
+def show_table(table: Table, *, titled: bool = True) -> None:
+    """Show a table under its title, with its note and a button for its CSV; `titled`: the title is not above yet."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{table.title}**", width="content")
+        st.markdown(f"**{table.title}**" if titled else "", width="content")
         show_csv_button(table)
     # Text of tables may come from file names: a data frame shows it as it is, Markdown would not.
     st.dataframe(

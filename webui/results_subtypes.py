@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
-from bloodcell.figures.subtypes import subtype_figure, subtype_name
+from bloodcell.data.subtype import subtype_name
+from bloodcell.figures.subtypes import subtype_figure
 from bloodcell.measures.by_subtype import SubtypeAnswers, answers_by_subtype
 from bloodcell.report.table import Table
 from webui.figures_and_tables import show_figure, show_table
@@ -44,7 +45,7 @@ def subtypes_table(counted: Sequence[SubtypeAnswers]) -> Table:
         ),
         rows=tuple(
             (
-                subtype_name(one),
+                subtype_name(one.subtype),
                 *(f"{number:,}" for number in (one.n, one.right, one.near_misses, one.other_mistakes)),
                 *(str(number) if number else "" for number in one.counts.tolist()),
             )

@@ -55,6 +55,11 @@ def subtype_of_file(file: str) -> Subtype | None:
     return _BY_CODE.get(found.group(1).upper()) if found else None
 
 
+def subtype_name(subtype: Subtype | None) -> str:
+    """Return the subtype's name and code; None: the file name says nothing."""
+    return "No subtype in the name" if subtype is None else f"{subtype.display_name} ({subtype.code})"
+
+
 def is_near_miss(file: str, predicted: int) -> bool:
     """Say whether an answer is the class of the next stage of maturation.
 

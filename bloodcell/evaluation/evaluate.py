@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.image_file import read_image_bytes
 from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.errors import DatasetError
+from bloodcell.evaluation.confidence import confidence_entries
+from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.metrics import ClassificationFigures, classification_figures
 from bloodcell.paths import readable_path, write_atomically
 from bloodcell.prediction.classifier import Classifier, ImageSource
@@ -42,6 +44,9 @@ class Evaluation:
         right_and_sure = sum(
             row.prediction.predicted == row.label for row in self.rows if row.prediction.status == "ok"
         )
+        judged = [row for row in self.rows if row.prediction.probabilities is not None]
+        labels = np.array([row.label for row in judged], dtype=np.int64)
+        probabilities = np.array([row.prediction.probabilities for row in judged])
         return {
             **self.figures.to_dict(),
             "row_shares": self.figures.row_shares.tolist(),
@@ -50,6 +55,13 @@ class Evaluation:
             "refused": sum(row.prediction.status == "refused" for row in self.rows),
             "shown_as_sure": len(sure),
             "right_of_sure": right_and_sure,
+            "confidence": confidence_entries(
+                labels,
+                probabilities,
+                temperature=classifier.card.temperature,
+                is_sure=np.array([row.prediction.status == "ok" for row in judged]),
+            ),
+            "subtypes": _subtype_entries([row.prediction.file for row in judged], labels, probabilities.argmax(axis=1)),
             "dataset_fingerprint": self.dataset_fingerprint,
             "seen_before": self.seen_before,
             "model": classifier.card.name,
@@ -95,6 +107,19 @@ def evaluate(
         dataset_fingerprint=_fingerprint(judged),
         seen_before=None if known_sha256 is None else sum(row.sha256 in known_sha256 for row in rows),
     )
+
+
+def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {
+            "subtype": None if counted.subtype is None else counted.subtype.code,
+            "n": counted.n,
+            "right": counted.right,
+            "near": counted.near_misses,
+            "other": counted.other_mistakes,
+        }
+        for counted in answers_by_subtype(files, labels, predicted, CLASS_COUNT)
+    ]
 
 
 def _read_and_hash(file: LabelledFile, hashes: dict[str, str]) -> bytes:

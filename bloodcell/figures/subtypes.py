@@ -4,21 +4,16 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from bloodcell.data.subtype import subtype_name
 from bloodcell.figures.style import DrawnFigure, arranged
 from bloodcell.measures.by_subtype import SubtypeAnswers
 
 NEAR_MISS_COLOUR, OTHER_COLOUR = "#CCBB44", "#AA3377"
-NO_SUBTYPE = "No subtype in the name"
-
-
-def subtype_name(answers: SubtypeAnswers) -> str:
-    """Return the subtype's name and code."""
-    return NO_SUBTYPE if answers.subtype is None else f"{answers.subtype.display_name} ({answers.subtype.code})"
 
 
 def subtype_figure(counted: Sequence[SubtypeAnswers]) -> DrawnFigure:
     """Draw the share of mistakes per subtype as stacked bars, in the order given."""
-    names = [f"{subtype_name(answers)}, n = {answers.n}" for answers in counted]
+    names = [f"{subtype_name(answers.subtype)}, n = {answers.n}" for answers in counted]
     figure = go.Figure()
     parts = (
         (

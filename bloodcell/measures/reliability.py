@@ -67,3 +67,50 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bin_count: int =
         )
     error = sum(part.n * abs(part.accuracy - part.confidence) for part in bins) / len(truth)
     return Reliability(bins=tuple(bins), expected_calibration_error=error)
+
+
+def brier_score(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the mean over images of the squared distances to the truth, summed over classes: 0 best, 2 worst.
+
+    Args:
+        labels: (N,) class indices.
+        probabilities: (N, K), 0 to 1.
+
+    Raises:
+        ValueError: an argument is empty or of the wrong shape.
+
+    Source: G. W. Brier, "Verification of forecasts expressed in terms of probability", 1950, equation 2.
+    """
+    scores, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    if scores.ndim != 2 or scores.size == 0 or truth.shape != scores.shape[:1]:
+        raise ValueError(f"labels and probabilities must be (N,) and (N, K), got {truth.shape} and {scores.shape}")
+    return float(((scores - np.eye(scores.shape[1])[truth]) ** 2).sum(axis=1).mean())
+
+
+def calibration_error_interval(
+    labels: ArrayLike, probabilities: ArrayLike, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % interval of the expected calibration error: percentiles over images drawn with replacement.
+
+    Bins of few answers look worse calibrated than they are, so the interval leans upwards.
+
+    Args:
+        labels: (N,) class indices.
+        probabilities: (N, K), 0 to 1.
+        resamples: how often images are drawn.
+        seed: of the draws.
+
+    Raises:
+        ValueError: as for `reliability`.
+
+    Source: B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapter 13.
+    """
+    scores, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
+    reliability(truth, scores)
+    chance = np.random.default_rng(seed)
+    errors = []
+    for _ in range(resamples):
+        drawn = chance.integers(0, len(truth), len(truth))
+        errors.append(reliability(truth[drawn], scores[drawn]).expected_calibration_error)
+    low, high = np.percentile(errors, [2.5, 97.5])
+    return float(low), float(high)

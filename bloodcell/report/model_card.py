@@ -1,0 +1,279 @@
+"""The model card of weights: tables from what is stored beside them, never typed; as Markdown for the repository."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bloodcell.cell_classes import CELL_CLASSES
+from bloodcell.data.subtype import SUBTYPES, subtype_name
+from bloodcell.models.weights_file import WeightsCard
+from bloodcell.report.table import Table
+
+INTENDED_USE = (
+    "Teaching and research on single white blood cells, erythroblasts and platelets, stained and photographed as the "
+    "training images were. Not for diagnosis."
+)
+LIMITS = (
+    "Figures hold for the laboratory, microscope, stain and healthy donors of the training images. Cells of leukaemias, "
+    "parasites and artefacts are none of the eight classes. On images from elsewhere expect far less."
+)
+_SETS = {
+    "test": "Test images (chose nothing)",
+    "validation": "Validation images (chose the epoch: optimistic)",
+    "foreign": "Another laboratory",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!&])")
+
+Figures = Mapping[str, Any]
+
+
+def card_tables(card: WeightsCard) -> list[Table]:
+    """Return what a card states, as tables; what it does not state, or states in another way, is left out."""
+    builders: list[Callable[[WeightsCard], Table]] = [
+        _accuracy,
+        _seeds,
+        _each_class("test"),
+        _matrix,
+        _subtypes,
+        _calibration,
+        _second_look,
+        _gate,
+        _each_class("foreign"),
+        _each_class("validation"),
+        _facts,
+        _recipe,
+    ]
+    found = []
+    for builder in builders:
+        try:
+            table = builder(card)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            # A stranger's card, or one of another version: it does not state this.
+            continue
+        if table.rows:
+            found.append(table)
+    return found
+
+
+def card_markdown(card: WeightsCard) -> str:
+    """Return the card as Markdown; all its words are escaped."""
+    lines = [f"# Model card: {_plain(card.name)}", "", f"**For:** {INTENDED_USE}", "", f"**Limits:** {LIMITS}", ""]
+    for table in card_tables(card):
+        lines += [f"## {_plain(table.title)}", ""]
+        lines.append(f"| {' | '.join(map(_plain, table.columns))} |")
+        lines.append(f"| {' | '.join(['---'] * len(table.columns))} |")
+        lines += [f"| {' | '.join(map(_plain, row))} |" for row in table.rows]
+        lines += ["", *([_plain(table.note), ""] if table.note else [])]
+    return "\n".join(lines)
+
+
+def _accuracy(card: WeightsCard) -> Table:
+    rows = []
+    for key, title in _SETS.items():
+        if isinstance(figures := card.metrics.get(key), Mapping):
+            low, high = figures["accuracy_interval"]
+            rows.append(
+                (
+                    title,
+                    f"{int(figures['n']):,}",
+                    _share(float(figures["accuracy"])),
+                    _range(low, high),
+                    f"{float(figures['macro_f1']):.4f}" if "macro_f1" in figures else "–",
+                    _sure(figures),
+                )
+            )
+    return Table(
+        name="accuracy",
+        title="How often it is right",
+        columns=("Measured on", "Images", "Right", "95 % interval", "Macro-F1", "Right of those shown as sure"),
+        rows=tuple(rows),
+        note="Right: the class with the highest probability is the true one, whether it is shown or not.",
+    )
+
+
+def _sure(figures: Figures) -> str:
+    if "shown_as_sure" not in figures:
+        return "–"
+    return f"{int(figures['right_of_sure']):,} of {int(figures['shown_as_sure']):,}"
+
+
+def _seeds(card: WeightsCard) -> Table:
+    stated = card.metrics["seeds"]
+    rows = [
+        (
+            str(int(run["seed"])),
+            *(_share(run[part]["correct"] / run[part]["n"]) if run.get(part) else "–" for part in ("validation", "test")),
+            "✓" if run["ships"] else "",
+        )
+        for run in stated["runs"]
+    ]
+    for name, key in (("mean", "mean"), ("standard deviation", "standard_deviation")):
+        rows.append((name, *(_share(stated[part][key]) if stated.get(part) else "–" for part in ("validation", "test")), ""))
+    intervals = (_range(*stated[part]["interval"]) if stated.get(part) else "–" for part in ("validation", "test"))
+    rows.append(("95 % interval of the mean", *intervals, ""))
+    return Table(
+        name="seeds",
+        title="Seeds of the same recipe",
+        columns=("Seed", "Validation images", "Test images", "These weights"),
+        rows=tuple(rows),
+        note="The seed with the median validation accuracy ships. Temperature and threshold are fitted on all seeds "
+        "together.",
+    )
+
+
+def _each_class(image_set: str) -> Callable[[WeightsCard], Table]:
+    def build(card: WeightsCard) -> Table:
+        rows = tuple(
+            (
+                CELL_CLASSES[int(of_class["label"])].display_name,
+                f"{int(of_class['support']):,}",
+                *(_share(float(of_class[key])) for key in ("precision", "recall")),
+                f"{float(of_class['f1']):.3f}",
+            )
+            for of_class in card.metrics[image_set]["per_class"]
+        )
+        title = f"Each class · {_SETS[image_set][0].lower()}{_SETS[image_set][1:]}"
+        columns = ("Class", "Images", "Precision", "Recall", "F1")
+        return Table(name=f"classes-{image_set}", title=title, columns=columns, rows=rows)
+
+    return build
+
+
+def _matrix(card: WeightsCard) -> Table:
+    names = tuple(cell_class.display_name for cell_class in CELL_CLASSES)
+    counts = card.metrics["test"]["confusion_matrix"]
+    return Table(
+        name="confusion-matrix",
+        title="Confusion matrix · test images",
+        columns=("Truth ↓ answer →", *names),
+        rows=tuple((name, *(str(int(count)) for count in row)) for name, row in zip(names, counts, strict=True)),
+    )
+
+
+def _subtypes(card: WeightsCard) -> Table:
+    by_code = {None: None, **{subtype.code: subtype for subtype in SUBTYPES}}
+    rows = tuple(
+        (subtype_name(by_code[entry["subtype"]]), f"{entry['n']:,}", f"{entry['right']:,}", f"{entry['near']:,}", f"{entry['other']:,}")
+        for entry in card.metrics["test"]["subtypes"]
+    )
+    return Table(
+        name="subtypes",
+        title="Subtypes in the file names · test images",
+        columns=("Subtype", "Images", "Right", "Near misses", "Other mistakes"),
+        rows=rows,
+        note="Near miss: answered as the class of the next stage of maturation.",
+    )
+
+
+def _calibration(card: WeightsCard) -> Table:
+    stated = card.metrics["test"]["confidence"]
+    rows = tuple(
+        (name, f"{temperature:.3f}", _share(part["ece"], 2), _range(*part["ece_interval"], 2), f"{part['brier']:.4f}")
+        for name, temperature, part in (
+            ("before", 1.0, stated["before"]),
+            ("after: as it answers", card.temperature, stated),
+        )
+    )
+    return Table(
+        name="calibration",
+        title="Confidence · test images",
+        columns=("", "Temperature", "Expected calibration error", "95 % interval", "Brier score"),
+        rows=rows,
+        note="The error is the mean distance of confidence and share right over ten bins. The temperature was fitted on "
+        "validation images.",
+    )
+
+
+def _second_look(card: WeightsCard) -> Table:
+    stated = card.metrics["test"]["confidence"]
+    rows = [
+        (f"the least sure {_share(part['share'], 0)}", *_caught(part)) for part in stated["review"]
+    ] + [(f"not shown as sure (confidence below {_share(card.review_threshold)}, or refused)", *_caught(stated["threshold"]))]
+    return Table(
+        name="second-look",
+        title="What a second look catches · test images",
+        columns=("Looked at again", "Images", "Errors among them", "Share of all errors", "95 % interval"),
+        rows=tuple(rows),
+    )
+
+
+def _caught(part: Figures) -> tuple[str, str, str, str]:
+    caught, errors = int(part["caught"]), int(part["errors"])
+    share = _share(caught / errors) if errors else "–"
+    interval = _range(*part["caught_share_interval"]) if errors else "–"
+    return f"{int(part['reviewed']):,}", f"{caught:,} of {errors:,}", share, interval
+
+
+def _gate(card: WeightsCard) -> Table:
+    rows = []
+    for entry in card.metrics["gate"]:
+        low, high = entry["refused_interval"]
+        wrong = "–" if entry.get("wrong_and_sure") is None else f"{entry['wrong_and_sure']:,}"
+        refused = f"{_share(entry['refused'] / entry['n'])} ({_range(low, high)})"
+        rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
+    return Table(
+        name="gate",
+        title="What it refuses to answer for",
+        columns=("Images", "n", "Refused (95 % interval)", "Shown as sure", "Of these wrong"),
+        rows=tuple(rows),
+    )
+
+
+def _facts(card: WeightsCard) -> Table:
+    return _pairs(
+        "facts",
+        "What it is and where it comes from",
+        {
+            "model": card.model,
+            "reads": f"the central {_share(card.field_of_view)} of each side, at {card.image_size_px} px",
+            **{f"training data: {key.replace('_', ' ')}": value for key, value in card.training_data.items()},
+            **_foreign_source(card),
+            "trained on": card.hardware,
+            "second look below a confidence of": _share(card.review_threshold),
+            "gate": _gate_words(card),
+            "temperature": f"{card.temperature:.3f}",
+            "tensors stored as": card.metrics.get("stored_as", "float32"),
+            "licence": card.licence,
+            "program version": card.code_version,
+            "SHA-256 of the tensors": card.tensors_sha256,
+        },
+    )
+
+
+def _foreign_source(card: WeightsCard) -> dict[str, Any]:
+    foreign = card.metrics.get("foreign")
+    stated = foreign.get("source") if isinstance(foreign, Mapping) else None
+    return {"another laboratory's images": stated} if stated else {}
+
+
+def _recipe(card: WeightsCard) -> Table:
+    return _pairs("recipe", "How it was trained", card.recipe or {"recipe": "not stated"})
+
+
+def _pairs(name: str, title: str, values: Mapping[str, Any]) -> Table:
+    rows = tuple((str(key).replace("_", " "), str(value)) for key, value in values.items())
+    return Table(name=name, title=title, columns=("", "Value"), rows=rows)
+
+
+def _gate_words(card: WeightsCard) -> str:
+    try:
+        held_out, known = (int(card.gate[key]) for key in ("held_out", "fitted_on"))
+    except (KeyError, TypeError, ValueError):
+        return "none: every image gets an answer" if not card.gate else "its card does not say what it was fitted to"
+    words = f"knows {known:,} training images; limit set on {held_out:,} scores so that about 1 in 1,000 is refused"
+    test = card.metrics.get("test")
+    if isinstance(test, Mapping) and isinstance(test.get("refused"), int):
+        words += f"; refused {test['refused']:,} of {int(test['n']):,} test images"
+    return words
+
+
+def _share(share: float, decimals: int = 1) -> str:
+    return f"{100 * float(share):.{decimals}f} %"
+
+
+def _range(low: float, high: float, decimals: int = 1) -> str:
+    return f"{100 * float(low):.{decimals}f} to {100 * float(high):.{decimals}f} %"
+
+
+def _plain(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
