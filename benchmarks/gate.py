@@ -7,7 +7,7 @@ import argparse
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -56,16 +56,43 @@ def share_text(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def outcome_row(name: str, found: Sequence[Outcome]) -> list[str]:
-    """Return a line of the table: share refused with interval, and counts of every outcome."""
-    counts = Counter(outcome for outcome, _ in found)
-    refused = counts["not a cell"] + counts["unlike training"]
-    return [
-        name,
-        f"{len(found):,}",
-        share_text(refused, len(found)),
-        *(f"{counts[kind]:,}" for kind in ("not a cell", "unlike training", "review", "sure")),
-    ]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredSet:
+    """What was answered for a set of images."""
+
+    name: str
+    outcomes: Sequence[Outcome]
+    labels: Sequence[int] | None = None
+    """True classes; None where the images show none of the eight."""
+
+    @property
+    def refused(self) -> int:
+        """Images without an answer."""
+        return sum(outcome not in ("sure", "review") for outcome, _ in self.outcomes)
+
+    @property
+    def right(self) -> int:
+        """Images whose most probable class is the true one, shown or not."""
+        return sum(answer == label for (_, answer), label in zip(self.outcomes, self.labels or (), strict=True))
+
+    @property
+    def wrong_and_sure(self) -> int:
+        """Images shown with a wrong class as sure; of images of none of the classes, all that are shown as sure."""
+        labels = self.labels if self.labels is not None else [-1] * len(self.outcomes)
+        return sum(
+            outcome == "sure" and answer != label
+            for (outcome, answer), label in zip(self.outcomes, labels, strict=True)
+        )
+
+    def row(self) -> list[str]:
+        """Return a line of the table: share refused with interval, and counts of every outcome."""
+        counts = Counter(outcome for outcome, _ in self.outcomes)
+        return [
+            self.name,
+            f"{len(self.outcomes):,}",
+            share_text(self.refused, len(self.outcomes)),
+            *(f"{counts[kind]:,}" for kind in ("not a cell", "unlike training", "review", "sure")),
+        ]
 
 
 def foreign_crops(folder: Path, side_px: int) -> tuple[list[np.ndarray], list[int]]:
@@ -98,51 +125,50 @@ def blurred(images: Iterable[np.ndarray], sigma_px: float) -> Iterable[np.ndarra
     return (np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma_px))) for image in images)
 
 
-def refusal_table(classifier: Classifier, data: Path) -> tuple[list[str], list[str]]:
-    """Return the table of what is refused, and notes on it, as Markdown lines."""
+def measured_sets(classifier: Classifier, data: Path) -> tuple[list[MeasuredSet], list[str]]:
+    """Answer for cells of the same and of another laboratory and for what is no cell; return also what is missing."""
     photographs, missing = not_cells.bundled_photographs()
     test_images, test_labels = dataset_images(data / "pbc_test")
-    test = outcomes(classifier, test_images)
-    fields = [open_image(path.read_bytes()) for path in sorted((data / "bccd" / "JPEGImages").iterdir())]
-    sets = {
-        "`pbc_test`": test,
-        "bundled photographs, whole": outcomes(classifier, photographs.values()),
-        "random crops of them": outcomes(classifier, not_cells.random_crops(photographs, 1000, seed=SEED)),
-        "blank glass and plain colours": outcomes(classifier, not_cells.blanks(400, seed=SEED)),
-        "textures": outcomes(classifier, not_cells.textures(400, seed=SEED)),
-        "text": outcomes(classifier, not_cells.texts(200, seed=SEED)),
-        "drawings": outcomes(classifier, not_cells.drawings(200, seed=SEED)),
-        "drawn cells": outcomes(classifier, not_cells.drawn_cells(200, seed=SEED)),
-        "`pbc_test` blurred, σ 15 px": outcomes(
-            classifier, islice(blurred(dataset_images(data / "pbc_test")[0], 15), 400)
-        ),
-        "`bccd`, whole fields": outcomes(classifier, fields),
+    fields = (open_image(path.read_bytes()) for path in sorted((data / "bccd" / "JPEGImages").iterdir()))
+    sets: dict[str, Iterable[np.ndarray]] = {
+        "bundled photographs, whole": photographs.values(),
+        "random crops of them": not_cells.random_crops(photographs, 1000, seed=SEED),
+        "blank glass and plain colours": not_cells.blanks(400, seed=SEED),
+        "textures": not_cells.textures(400, seed=SEED),
+        "text": not_cells.texts(200, seed=SEED),
+        "drawings": not_cells.drawings(200, seed=SEED),
+        "drawn cells": not_cells.drawn_cells(200, seed=SEED),
+        "`pbc_test` blurred, σ 15 px": islice(blurred(dataset_images(data / "pbc_test")[0], 15), 400),
+        "`bccd`, whole fields": fields,
     }
-    rows = [["", "n", "refused (95 % interval)", "not a cell", "unlike training", "review", "sure"]]
-    rows += [outcome_row(name, found) for name, found in sets.items() if found]
-    notes = [_loss_note(test, test_labels)]
+    measured = [MeasuredSet(name="`pbc_test`", outcomes=outcomes(classifier, test_images), labels=test_labels)]
+    measured += [MeasuredSet(name=name, outcomes=outcomes(classifier, images)) for name, images in sets.items()]
     for side in CROP_SIDES_PX:
-        images, labels = foreign_crops(data / "bccd", side)
-        found = outcomes(classifier, images)
-        rows.append(outcome_row(f"`bccd`, single cells, {side} px", found))
-        judged = [(outcome, answer == label) for (outcome, answer), label in zip(found, labels, strict=True)]
-        wrong = sum(outcome == "sure" and not is_right for outcome, is_right in judged)
-        right = sum(is_right for _, is_right in judged)
-        notes.append(
-            f"- Single foreign cells at {side} px: a wrong class shown as sure for {share_text(wrong, len(found))}; "
-            f"wanted at most 5 %. Most probable class right, shown or not: {share_text(right, len(found))}."
-        )
-    if missing:
-        notes.append(f"- Not installed: {', '.join(missing)}.")
-    return [table(rows)], notes
+        crops, labels = foreign_crops(data / "bccd", side)
+        found = outcomes(classifier, crops)
+        measured.append(MeasuredSet(name=f"`bccd`, single cells, {side} px", outcomes=found, labels=labels))
+    return [one for one in measured if one.outcomes], missing
 
 
-def _loss_note(found: Sequence[Outcome], labels: Sequence[int]) -> str:
-    pairs = zip(found, labels, strict=True)
+def refusal_table(sets: Sequence[MeasuredSet]) -> tuple[str, list[str]]:
+    """Return the table of what is refused, and notes on the sets whose classes are known, as Markdown."""
+    rows = [["", "n", "refused (95 % interval)", "not a cell", "unlike training", "review", "sure"]]
+    test, *foreign = [one for one in sets if one.labels is not None]
+    notes = [_loss_note(test)]
+    notes += [
+        f"- {one.name}: a wrong class shown as sure for {share_text(one.wrong_and_sure, len(one.outcomes))}; wanted at "
+        f"most 5 %. Most probable class right, shown or not: {share_text(one.right, len(one.outcomes))}."
+        for one in foreign
+    ]
+    return table([*rows, *(one.row() for one in sets)]), notes
+
+
+def _loss_note(test: MeasuredSet) -> str:
+    pairs = zip(test.outcomes, test.labels or (), strict=True)
     refused = [answer == label for (outcome, answer), label in pairs if outcome not in ("sure", "review")]
     return (
-        f"- Of `pbc_test`, {len(refused)} of {len(found):,} are refused (wanted at most 0.5 %); the most probable "
-        f"class would have been right for {sum(refused)} of them."
+        f"- Of {test.name}, {len(refused)} of {len(test.outcomes):,} are refused (wanted at most 0.5 %); the most "
+        f"probable class would have been right for {sum(refused)} of them."
     )
 
 
@@ -183,7 +209,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=31)
     options = parser.parse_args()
     classifier = Classifier.load(options.weights)
-    tables, notes = refusal_table(classifier, options.data)
+    sets, missing = measured_sets(classifier, options.data)
+    refusals, notes = refusal_table(sets)
+    if missing:
+        notes.append(f"- Not installed: {', '.join(missing)}.")
     notes += [agreement_note(options.weights, options.data, 200), cost_note(options.weights, options.repeats)]
     card = classifier.card
     head = (
@@ -191,7 +220,7 @@ def main() -> None:
         f"fitted on {card.gate['fitted_on']:,} training images, threshold from {card.gate['held_out']:,} held out. "
         "Nothing below was fitted on; pictures of these kinds, with other seeds, chose among scores."
     )
-    write_section("gate", "\n\n".join([head, *tables, "\n".join(notes)]))
+    write_section("gate", "\n\n".join([head, refusals, "\n".join(notes)]))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from bloodcell.data.image_cache import decode_images
 from bloodcell.data.model_input import normalise
 from bloodcell.data.split import Split, SplitFile
 from bloodcell.errors import DatasetError, WeightsError
-from bloodcell.models.weights_file import LoadedWeights, load_weights
+from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
 from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.prediction.gate import stage_statistics
 from bloodcell.prediction.gate_fit import FEWEST_IMAGES, fit_gate
@@ -83,15 +83,26 @@ def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress)
         DatasetError: the folders do not hold the images that the weights were trained on.
     """
     weights = load_weights(name_or_path)
-    recipe = {key: value for key, value in weights.card.recipe.items() if key not in ("best_epoch", "epochs_done")}
+    split = split_of(weights.card, folders, progress)
+    return with_gate(weights, folders, split, progress), split
+
+
+def split_of(card: WeightsCard, folders: DataFolders, progress: Progress) -> Split:
+    """Return the split that weights were trained on, found again by its fingerprint.
+
+    Raises:
+        WeightsError: the card does not say how the weights were trained.
+        DatasetError: the folders do not hold the images that the weights were trained on.
+    """
+    recipe = {key: value for key, value in card.recipe.items() if key not in ("best_epoch", "epochs_done")}
     try:
         config = RunConfig.from_dict(recipe)
     except (ValueError, TypeError) as error:
-        raise WeightsError(f"The card of '{weights.card.name}' does not say how it was trained: {error}.") from error
+        raise WeightsError(f"The card of '{card.name}' does not say how it was trained: {error}.") from error
     split = split_dataset(config, folders, progress)
-    if split_fingerprint(split) != weights.card.training_data.get("fingerprint"):
+    if split_fingerprint(split) != card.training_data.get("fingerprint"):
         raise DatasetError(
-            f"{folders.dataset} does not hold the images that '{weights.card.name}' was trained on. Name the "
-            "folders of its training."
+            f"{folders.dataset} does not hold the images that '{card.name}' was trained on. Name the folders of its "
+            "training."
         )
-    return with_gate(weights, folders, split, progress), split
+    return split

@@ -60,8 +60,6 @@ def caught_by_review(
         caught = int(is_wrong[:reviewed].sum())
         interval = wilson_interval(caught, errors) if errors else None
         found.append(
-            ReviewedShare(
-                share=share, reviewed=reviewed, errors=errors, caught=caught, caught_share_interval=interval
-            )
+            ReviewedShare(share=share, reviewed=reviewed, errors=errors, caught=caught, caught_share_interval=interval)
         )
     return tuple(found)

@@ -1,11 +1,11 @@
 """The model card of weights: tables from what is stored beside them, never typed; as Markdown for the repository."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.data.subtype import SUBTYPES, subtype_name
+from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.models.weights_file import WeightsCard
 from bloodcell.report.table import Table
 
@@ -14,7 +14,7 @@ INTENDED_USE = (
     "training images were. Not for diagnosis."
 )
 LIMITS = (
-    "Figures hold for the laboratory, microscope, stain and healthy donors of the training images. Cells of leukaemias, "
+    "Figures hold for the laboratory, microscope, stain and healthy donors of the training images. Leukaemic cells, "
     "parasites and artefacts are none of the eight classes. On images from elsewhere expect far less."
 )
 _SETS = {
@@ -99,17 +99,14 @@ def _sure(figures: Figures) -> str:
 
 def _seeds(card: WeightsCard) -> Table:
     stated = card.metrics["seeds"]
-    rows = [
-        (
-            str(int(run["seed"])),
-            *(_share(run[part]["correct"] / run[part]["n"]) if run.get(part) else "–" for part in ("validation", "test")),
-            "✓" if run["ships"] else "",
-        )
-        for run in stated["runs"]
-    ]
+    parts = ("validation", "test")
+    rows: list[tuple[str, ...]] = []
+    for run in stated["runs"]:
+        figures = [_share(run[part]["correct"] / run[part]["n"]) if run.get(part) else "–" for part in parts]
+        rows.append((str(int(run["seed"])), *figures, "✓" if run["ships"] else ""))
     for name, key in (("mean", "mean"), ("standard deviation", "standard_deviation")):
-        rows.append((name, *(_share(stated[part][key]) if stated.get(part) else "–" for part in ("validation", "test")), ""))
-    intervals = (_range(*stated[part]["interval"]) if stated.get(part) else "–" for part in ("validation", "test"))
+        rows.append((name, *(_share(stated[part][key]) if stated.get(part) else "–" for part in parts), ""))
+    intervals = (_range(*stated[part]["interval"]) if stated.get(part) else "–" for part in parts)
     rows.append(("95 % interval of the mean", *intervals, ""))
     return Table(
         name="seeds",
@@ -151,9 +148,9 @@ def _matrix(card: WeightsCard) -> Table:
 
 
 def _subtypes(card: WeightsCard) -> Table:
-    by_code = {None: None, **{subtype.code: subtype for subtype in SUBTYPES}}
+    by_code: dict[str | None, Subtype | None] = {None: None, **{subtype.code: subtype for subtype in SUBTYPES}}
     rows = tuple(
-        (subtype_name(by_code[entry["subtype"]]), f"{entry['n']:,}", f"{entry['right']:,}", f"{entry['near']:,}", f"{entry['other']:,}")
+        (subtype_name(by_code[entry["subtype"]]), *(f"{int(entry[key]):,}" for key in ("n", "right", "near", "other")))
         for entry in card.metrics["test"]["subtypes"]
     )
     return Table(
@@ -168,7 +165,13 @@ def _subtypes(card: WeightsCard) -> Table:
 def _calibration(card: WeightsCard) -> Table:
     stated = card.metrics["test"]["confidence"]
     rows = tuple(
-        (name, f"{temperature:.3f}", _share(part["ece"], 2), _range(*part["ece_interval"], 2), f"{part['brier']:.4f}")
+        (
+            name,
+            f"{temperature:.3f}",
+            _share(part["ece"], 2),
+            _range(*part["ece_interval"], decimals=2),
+            f"{part['brier']:.4f}",
+        )
         for name, temperature, part in (
             ("before", 1.0, stated["before"]),
             ("after: as it answers", card.temperature, stated),
@@ -179,16 +182,16 @@ def _calibration(card: WeightsCard) -> Table:
         title="Confidence · test images",
         columns=("", "Temperature", "Expected calibration error", "95 % interval", "Brier score"),
         rows=rows,
-        note="The error is the mean distance of confidence and share right over ten bins. The temperature was fitted on "
-        "validation images.",
+        note="The error is the mean distance of confidence and share right over ten bins. The temperature was fitted "
+        "on validation images.",
     )
 
 
 def _second_look(card: WeightsCard) -> Table:
     stated = card.metrics["test"]["confidence"]
-    rows = [
-        (f"the least sure {_share(part['share'], 0)}", *_caught(part)) for part in stated["review"]
-    ] + [(f"not shown as sure (confidence below {_share(card.review_threshold)}, or refused)", *_caught(stated["threshold"]))]
+    rows = [(f"the least sure {_share(part['share'], 0)}", *_caught(part)) for part in stated["review"]]
+    not_sure = f"not shown as sure (confidence below {_share(card.review_threshold)}, or refused)"
+    rows.append((not_sure, *_caught(stated["threshold"])))
     return Table(
         name="second-look",
         title="What a second look catches · test images",
@@ -271,7 +274,7 @@ def _share(share: float, decimals: int = 1) -> str:
     return f"{100 * float(share):.{decimals}f} %"
 
 
-def _range(low: float, high: float, decimals: int = 1) -> str:
+def _range(low: float, high: float, *, decimals: int = 1) -> str:
     return f"{100 * float(low):.{decimals}f} to {100 * float(high):.{decimals}f} %"
 
 
