@@ -1,0 +1,103 @@
+"""Runs of one recipe that differ in their seed: which of them is published, and what they say together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bloodcell.errors import WeightsError
+from bloodcell.measures.significance import seed_figures
+from bloodcell.models.weights_file import WeightsCard, read_card
+from bloodcell.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedRun:
+    """A run and what its best weights state."""
+
+    folder: RunFolder
+    card: WeightsCard
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.card.recipe["seed"])
+
+    @property
+    def correct(self) -> int:
+        """Validation images that the best epoch answered right."""
+        return int(self.card.metrics["validation"]["correct"])
+
+
+def runs_of_one_recipe(folders: Sequence[RunFolder]) -> list[SeedRun]:
+    """Return runs in the order of their seeds.
+
+    Raises:
+        WeightsError: a run has no weights, two runs share a seed, or they differ in more than the seed.
+    """
+    runs = sorted(
+        (SeedRun(folder=folder, card=read_card(folder.best.with_suffix(".json"))) for folder in folders),
+        key=lambda run: run.seed,
+    )
+    if len({run.seed for run in runs}) < len(runs):
+        raise WeightsError("Two of these runs have the same seed. Name each seed once.")
+    first = runs[0]
+    for run in runs[1:]:
+        if differences := _differences(first.card, run.card):
+            raise WeightsError(
+                f"The runs {first.folder.path.name} and {run.folder.path.name} differ in more than their seed "
+                f"({', '.join(differences)}), so they say nothing together. Publish runs of one recipe."
+            )
+    return runs
+
+
+def _differences(first: WeightsCard, second: WeightsCard) -> list[str]:
+    free = {"seed", "best_epoch", "epochs_done"}
+    keys = sorted((set(first.recipe) | set(second.recipe)) - free)
+    found = [key.replace("_", " ") for key in keys if first.recipe.get(key) != second.recipe.get(key)]
+    if first.training_data.get("fingerprint") != second.training_data.get("fingerprint"):
+        found.append("training images")
+    return found
+
+
+def median_run(runs: Sequence[SeedRun]) -> SeedRun:
+    """Return the run with the median validation accuracy; of an even number the lower of the two in the middle."""
+    ordered = sorted(runs, key=lambda run: (run.correct, run.seed))
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def seeds_entries(
+    runs: Sequence[SeedRun], shipped: SeedRun, test: Sequence[tuple[int, int]] | None = None
+) -> dict[str, Any]:
+    """Return what a card states about all seeds, plain JSON values.
+
+    Args:
+        runs: at least two.
+        test: right answers and images of a test set, per run in their order; None: not measured.
+
+    Returns:
+        runs: seed, validation and test with correct and n, ships · validation, test: mean, standard deviation and
+        95 % interval of the mean accuracy over seeds, 0 to 1; test is None where it was not measured.
+    """
+    validation = [(run.correct, int(run.card.metrics["validation"]["n"])) for run in runs]
+    rows = [
+        {
+            "seed": run.seed,
+            "validation": dict(zip(("correct", "n"), validation[index], strict=True)),
+            "test": None if test is None else dict(zip(("correct", "n"), test[index], strict=True)),
+            "ships": run is shipped,
+        }
+        for index, run in enumerate(runs)
+    ]
+    return {"runs": rows, "validation": _over_seeds(validation), "test": None if test is None else _over_seeds(test)}
+
+
+def _over_seeds(counts: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    figures = seed_figures([correct / n for correct, n in counts])
+    interval = figures.interval
+    return {
+        "mean": figures.mean,
+        "standard_deviation": figures.standard_deviation,
+        "interval": None if interval is None else [float(np.clip(bound, 0, 1)) for bound in interval],
+    }
