@@ -1,6 +1,7 @@
 """What a run leaves behind: its best weights with their card, and its answers on the validation images."""
 
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,20 +60,25 @@ def write_best(
     write_labelled_table(rows, folder.predictions)
 
 
-def measure_validation(logits: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+def measure_validation(
+    logits: np.ndarray, labels: np.ndarray, *, of_other_seeds: Sequence[np.ndarray] = ()
+) -> tuple[dict[str, Any], np.ndarray]:
     """Return the entries of a card that validation images decide, and the calibrated probabilities (N, K).
 
     Args:
         logits: (N, K).
         labels: (N,) class indices.
+        of_other_seeds: logits (N, K) of the same images from other seeds of the recipe. Temperature and threshold are
+            then fitted on all of them: one seed makes too few mistakes to say how sure it may be.
     """
-    temperature = fit_temperature(logits, labels)
+    pooled = np.concatenate([logits, *of_other_seeds])
+    temperature = fit_temperature(pooled, np.tile(labels, 1 + len(of_other_seeds)))
     probabilities = probabilities_of(logits, temperature)
     figures = classification_figures(labels, probabilities).to_dict()
     note = "These images also chose the epoch, the temperature and the review threshold: the figures are optimistic."
     measured = {
         "temperature": temperature,
-        "review_threshold": review_threshold(probabilities, REVIEW_SHARE),
+        "review_threshold": review_threshold(probabilities_of(pooled, temperature), REVIEW_SHARE),
         "metrics": {"validation": {**figures, "note": note}},
     }
     return measured, probabilities
