@@ -10,14 +10,13 @@ from bloodcell.ablation.suite import SUITES, Suite, build_suite
 from bloodcell.ablation.suite_estimate import suite_seconds
 from bloodcell.ablation.suite_jobs import enqueue_suite
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import scan_dataset
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_jobs
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
 from webui.ablation_suites import known_suite_folders
-from webui.data_choice import available_data_folders, chosen_data_folder
+from webui.data_choice import available_data_folders, chosen_data_folder, image_count
 from webui.session_keys import (
     ABLATION_ARMS,
     ABLATION_CHOSEN,
@@ -80,7 +79,7 @@ def show_estimate(suite: Suite) -> None:
     """Say how long the suite will take, and what the figure rests on."""
     try:
         data = Path(suite.data_folder)
-        images = _image_count(str(data), data.stat().st_mtime_ns)
+        images = image_count(data)
         speed = _speed(suite)
     except (BloodcellError, OSError) as error:
         st.warning(error_words(error), icon=":material/folder_off:")
@@ -116,11 +115,6 @@ def _hand_in(suite: Suite) -> None:
         return
     st.session_state[ABLATION_HANDED_IN] = (suite, now)
     st.session_state[ABLATION_CHOSEN] = folder.path.name
-
-
-@st.cache_data(max_entries=8, show_spinner="Counting images …")
-def _image_count(folder: str, changed_ns: int) -> int:
-    return len(scan_dataset(Path(folder)).files)
 
 
 def _speed(suite: Suite) -> TrainingSpeed | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from bloodcell.cell_classes import class_index_of_folder
+from bloodcell.data.folder_scan import folder_stamp, scan_dataset
 from bloodcell.paths import data_folder, home_folder
 
 NO_DATA_WORDS = (
@@ -45,6 +46,21 @@ def chosen_data_folder(key: str, *, label: str = "Dataset") -> Path | None:
         return None
     # Names come from this very list, so none can lead elsewhere.
     return folders[st.selectbox(label, list(folders), key=key, help="Folders with one folder per class of cell.")]
+
+
+def image_count(folder: Path) -> int:
+    """Return how many images a dataset holds; counted again once files were added or removed.
+
+    Raises:
+        DatasetError: it holds none.
+        OSError: it cannot be read.
+    """
+    return _image_count(str(folder), folder_stamp(folder))
+
+
+@st.cache_data(max_entries=8, show_spinner="Counting images …")
+def _image_count(folder: str, stamp: int) -> int:
+    return len(scan_dataset(Path(folder)).files)
 
 
 def own_data_folder() -> Path:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from bloodcell.data.public_sets import PublicSet, download_progress, public_sets
+from bloodcell.data.folder_scan import folder_stamp
+from bloodcell.data.public_sets import PublicSet, download_progress, is_here, public_sets
 from bloodcell.data.zip_images import open_zip, unpack_dataset
 from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.jobs import enqueue_command, read_job, stop_job
@@ -76,8 +77,8 @@ def _show_download(public_set: PublicSet, drawn_active: bool) -> None:
     active = job is not None and job.is_active
     if active != drawn_active:
         st.rerun()
-    if all((own_data_folder() / part).exists() for part in public_set.parts):
-        st.success("It is here. Choose it above.", icon=":material/check:")
+    if not active and _is_here(public_set.name):
+        st.success("It is here, with all its images. Choose it above.", icon=":material/check:")
         return
     if job is not None and active:
         told = download_progress(public_set, own_data_folder())
@@ -94,6 +95,16 @@ def _show_download(public_set: PublicSet, drawn_active: bool) -> None:
         st.error(sentence_words(job.reason), icon=":material/error:")
     words = "Go on" if job is not None and job.state in ("stopped", "failed", "lost") else "Download"
     st.button(words, key="dataset_download", icon=":material/download:", on_click=_act, args=("start", public_set))
+
+
+def _is_here(name: str) -> bool:
+    folders = [own_data_folder() / part for part in public_sets()[name].parts]
+    return all(folder.is_dir() for folder in folders) and _holds_all(name, tuple(map(folder_stamp, folders)))
+
+
+@st.cache_data(max_entries=8, show_spinner="Counting images …")
+def _holds_all(name: str, stamps: tuple[int, ...]) -> bool:
+    return is_here(public_sets()[name], own_data_folder())
 
 
 def _act(action: str, public_set: PublicSet) -> None:

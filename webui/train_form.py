@@ -7,14 +7,13 @@ from typing import Any
 import streamlit as st
 
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import scan_dataset
 from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS
 from bloodcell.jobs import enqueue_run, list_jobs
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
-from webui.data_choice import chosen_data_folder
+from webui.data_choice import chosen_data_folder, image_count
 from webui.session_keys import (
     TRAIN_CHOSEN,
     TRAIN_DATA,
@@ -62,7 +61,7 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
 def show_estimate(config: RunConfig, data: Path) -> None:
     """Say how long the run will take, how much memory it needs, and what the figures rest on."""
     try:
-        images = _image_count(str(data), data.stat().st_mtime_ns)
+        images = image_count(data)
         speed = _speed(config)
     except (BloodcellError, OSError) as error:
         st.warning(error_words(error), icon=":material/folder_off:")
@@ -125,11 +124,6 @@ def _safe_name(text: str) -> str:
 
 def _devices() -> list[str]:
     return ["auto", "cpu"] if device_name("auto") == "cpu" else ["auto", "cpu", "cuda"]
-
-
-@st.cache_data(max_entries=8, show_spinner="Counting images …")
-def _image_count(folder: str, changed_ns: int) -> int:
-    return len(scan_dataset(Path(folder)).files)
 
 
 def _speed(config: RunConfig) -> TrainingSpeed | None:

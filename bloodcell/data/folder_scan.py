@@ -85,6 +85,19 @@ def image_files_below(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
+def folder_stamp(folder: Path) -> int:
+    """Return a number that changes when a file below a folder is added, removed or renamed, at any depth.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    stamps = [folder.stat().st_mtime_ns]
+    for where, folder_names, _ in os.walk(folder):
+        folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
+        stamps += [(Path(where) / name).stat().st_mtime_ns for name in folder_names]
+    return hash(tuple(stamps))
+
+
 def scan_dataset(folder: Path) -> FolderScan:
     """Find the class folders of a dataset and the image files in them.
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,19 +110,22 @@ def download_public_set(
 ) -> tuple[Path, ...]:
     """Download a public dataset, verify it, and unpack it into dataset folders below `folder`; return them.
 
-    A second call goes on where the first broke off; one that finds all parts does nothing. The downloaded file is
-    deleted once it is unpacked.
+    A second call goes on where the first broke off; one that finds all images does nothing. The downloaded file is
+    deleted once it is unpacked. Folders that are there already are never changed.
 
     Args:
         fetch: another way to get the file.
 
     Raises:
-        DownloadError: it does not arrive, or is not what it should be; a wrong file is deleted.
+        DownloadError: it does not arrive, or is not what it should be; a wrong file is deleted. Or folders of its name
+            hold something else.
         DatasetError: it cannot be unpacked.
     """
     targets = tuple(folder / part for part in public_set.parts)
-    if all(target.exists() for target in targets):
+    if is_here(public_set, folder):
         return targets
+    if all(target.exists() for target in targets):
+        raise _something_else(public_set, targets)
     file = folder / DOWNLOADS / f"{public_set.name}{public_set.suffix}"
     told = _Told(file, progress)
     if not file.exists():
@@ -136,7 +139,30 @@ def download_public_set(
         raise
     file.unlink()
     told.forget()
+    if not is_here(public_set, folder):
+        raise _something_else(public_set, targets)
     return targets
+
+
+def is_here(public_set: PublicSet, folder: Path) -> bool:
+    """Say whether the dataset folders below `folder` hold as many images of each class as were published."""
+    return _counts([folder / part for part in public_set.parts]) == public_set.class_counts
+
+
+def _counts(folders: Sequence[Path]) -> tuple[int, ...] | None:
+    """Return the images of each class in all folders together; None where one is missing or holds none."""
+    try:
+        return tuple(map(sum, zip(*(scan_dataset(folder).class_counts() for folder in folders), strict=True)))
+    except DatasetError:
+        return None
+
+
+def _something_else(public_set: PublicSet, targets: Sequence[Path]) -> DownloadError:
+    names = ", ".join(str(target) for target in targets)
+    return DownloadError(
+        f"{names}: there already, and not the published images of {public_set.title}. Nothing there was changed. "
+        "Rename or delete it, then start the download again."
+    )
 
 
 def download_progress(public_set: PublicSet, folder: Path) -> tuple[str, int, int | None] | None:
@@ -218,12 +244,9 @@ def _unpack_zip(file: Path, target: Path, told: _Told) -> None:
         raise DownloadError(f"What arrived cannot be unpacked: {error}") from error
 
 
-def _verify_counts(public_set: PublicSet, folders: list[Path], file: Path) -> None:
-    counts = [0] * len(CELL_CLASSES)
-    for folder in folders:
-        for label, count in enumerate(scan_dataset(folder).class_counts()):
-            counts[label] += count
-    if tuple(counts) == public_set.class_counts:
+def _verify_counts(public_set: PublicSet, folders: Sequence[Path], file: Path) -> None:
+    counts = _counts(folders) or (0,) * len(CELL_CLASSES)
+    if counts == public_set.class_counts:
         return
     file.unlink()
     differing = ", ".join(

@@ -1,7 +1,7 @@
 """Runs of one recipe that differ in their seed: which of them is published, and what they say together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np

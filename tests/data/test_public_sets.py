@@ -12,8 +12,16 @@ from PIL import Image
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.data.download import Fetch
 from bloodcell.data.folder_scan import scan_dataset
-from bloodcell.data.public_sets import DOWNLOADS, PBC, PublicSet, bloodmnist, download_public_set, public_sets
-from bloodcell.data.synthetic import draw_cell
+from bloodcell.data.public_sets import (
+    DOWNLOADS,
+    PBC,
+    PublicSet,
+    bloodmnist,
+    download_public_set,
+    is_here,
+    public_sets,
+)
+from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
 from bloodcell.errors import DatasetError, DownloadError
 from tests.data.flaky_server import Behaviour, flaky_server
 
@@ -128,3 +136,23 @@ def test_every_public_set_has_as_many_images_as_published() -> None:
     assert list(public_sets()) == ["pbc", "bloodmnist_28", "bloodmnist_64", "bloodmnist_128", "bloodmnist_224"]
     assert {sum(public_set.class_counts) for public_set in public_sets().values()} == {17_092}
     assert all(public_set.url.startswith("https://") for public_set in public_sets().values())
+
+
+def test_a_folder_that_merely_has_the_name_is_neither_taken_for_the_dataset_nor_changed(
+    behaviour: Behaviour, fetch: Fetch, tmp_path: Path
+) -> None:
+    write_synthetic_dataset(tmp_path / "pbc", per_class=3, size_px=64, seed=0)
+    before = scan_dataset(tmp_path / "pbc").files
+    assert not is_here(SMALL_PBC, tmp_path)
+    with pytest.raises(DownloadError, match="Rename or delete it"):
+        download_public_set(SMALL_PBC, tmp_path, fetch=fetch)
+    assert scan_dataset(tmp_path / "pbc").files == before
+    assert behaviour.requested_ranges == []
+
+
+def test_a_dataset_that_lost_an_image_is_not_here(fetch: Fetch, tmp_path: Path) -> None:
+    download_public_set(SMALL_PBC, tmp_path, fetch=fetch)
+    assert is_here(SMALL_PBC, tmp_path)
+    next((tmp_path / "pbc").rglob("*.jpg")).unlink()
+    assert not is_here(SMALL_PBC, tmp_path)
+    assert not is_here(SMALL_PBC, tmp_path / "elsewhere")
