@@ -1,5 +1,6 @@
 """What stands around every page, and the guard that every page begins with."""
 
+import runpy
 from pathlib import Path
 
 import streamlit as st
@@ -8,6 +9,7 @@ from webui.session_keys import FRAME_DRAWN
 
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = str(ASSETS / "favicon.png")
+ROUTER = Path(__file__).parents[1] / "app.py"
 APP_NAME = "Blood cell reader"
 
 
@@ -21,10 +23,11 @@ def draw_frame(page_title: str) -> None:
 
 
 def require_frame() -> None:
-    """Leave for the router when a page runs without it.
+    """Run the router in place of a page that runs without it; it draws the frame and then runs the page.
 
     A server that finds a folder named pages runs the first address it is asked for as a bare script, until the router
-    has named the pages once. Without this, a first visit to /classify would show the page without its frame.
+    has named the pages once. Without this, a first visit to /train would show the page without its frame.
     """
     if not st.session_state.get(FRAME_DRAWN):
-        st.switch_page("app.py")
+        runpy.run_path(str(ROUTER))
+        st.stop()

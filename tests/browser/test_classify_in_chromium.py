@@ -142,3 +142,13 @@ def test_the_very_first_visit_may_go_to_the_pages_own_address(chromium: Browser,
         first.wait_for_selector(IDLE)
         expect(first.get_by_text("Research use only, not for diagnosis")).to_have_count(1)
         assert first.get_by_role("dialog").count() == 0
+
+
+@pytest.mark.parametrize("address", ["/train", "/models"])
+def test_the_very_first_visit_of_a_server_may_go_to_any_page(chromium: Browser, tmp_path: Path, address: str) -> None:
+    with (
+        running_server(tmp_path / "server.log") as fresh,
+        open_page(chromium, fresh, width=1360, address=address, landmark="stHeading") as page,
+    ):
+        expect(page.get_by_role("heading", name=address[1:].capitalize(), exact=True)).to_be_visible()
+        assert page.url == fresh + address

@@ -42,9 +42,6 @@ def results(chromium: Browser, results_server: str) -> Iterator[Page]:
 
 
 def _opened(chromium: Browser, url: str, *, width: int):  # type: ignore[no-untyped-def]
-    # The very first visitor of a server is led to the start page, which names the others.
-    with open_page(chromium, url, width=width):
-        pass
     return open_page(chromium, url, width=width, address="/results", landmark=VIEWS)
 
 
