@@ -12,7 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.data.folder_scan import LabelledFile, scan_dataset
+from bloodcell.data.folder_scan import LabelledFile, default_dataset, scan_dataset
 from bloodcell.data.image_file import ACCEPTED_FORMATS, read_image_bytes
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.data.zip_images import open_zip
@@ -105,7 +105,7 @@ def _take_examples() -> None:
     turn = st.session_state.get(CLASSIFY_EXAMPLES_SHOWN, 0)
     st.session_state[CLASSIFY_EXAMPLES_SHOWN] = turn + 1
     st.session_state[CLASSIFY_NOTICE] = ""
-    folder = data_folder()
+    folder = default_dataset(data_folder())
     try:
         if folder is None:
             add_waiting(_drawings(turn))

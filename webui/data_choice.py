@@ -5,8 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from bloodcell.cell_classes import class_index_of_folder
-from bloodcell.data.folder_scan import folder_stamp, scan_dataset
+from bloodcell.data.folder_scan import folder_stamp, holds_classes, scan_dataset
 from bloodcell.paths import data_folder, home_folder
 
 NO_DATA_WORDS = (
@@ -26,10 +25,10 @@ def available_data_folders() -> dict[str, Path]:
     if named is not None:
         root = named.resolve()
         for folder in (root, *_folders_in(root)):
-            if _holds_classes(folder):
+            if holds_classes(folder):
                 found[folder.name] = folder
     for folder in _folders_in(own_data_folder()):
-        if _holds_classes(folder):
+        if holds_classes(folder):
             found[folder.name if folder.name not in found else f"{folder.name} (downloaded)"] = folder
     return found
 
@@ -74,10 +73,3 @@ def _folders_in(root: Path) -> list[Path]:
     except OSError:
         return []
     return [folder for name in entries if (folder := (root / name).resolve()).is_relative_to(root)]
-
-
-def _holds_classes(folder: Path) -> bool:
-    try:
-        return any(class_index_of_folder(entry.name) is not None and entry.is_dir() for entry in os.scandir(folder))
-    except OSError:
-        return False

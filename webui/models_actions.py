@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from bloodcell.data.folder_scan import default_dataset
 from bloodcell.errors import BloodcellError
 from bloodcell.models.onnx_export import images_to_compare, onnx_bytes
 from bloodcell.models.weights_file import load_weights
@@ -104,7 +105,7 @@ def _make_onnx(weights: StoredWeights) -> None:
     with st.status("Making the ONNX file …", expanded=True) as status:
         try:
             st.write("Reading images to compare on …")
-            compared = images_to_compare(data_folder())
+            compared = images_to_compare(default_dataset(data_folder()))
             st.write(f"Writing the file, then comparing its answers for {len(compared.images)} images …")
             data, parity = onnx_bytes(load_weights(weights.path), compared)
         except (BloodcellError, OSError) as error:

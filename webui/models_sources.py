@@ -12,6 +12,7 @@ from bloodcell.evaluation.publish import publish
 from bloodcell.models.weights_file import WeightsCard, read_card
 from bloodcell.models.weights_store import add_weights, refuse_taken_name
 from bloodcell.paths import runs_folder
+from bloodcell.prediction.gate import Gate
 from bloodcell.training.run_folder import RunFolder
 from webui.cell_inputs import forget_server_copies
 from webui.model import accuracy_figures
@@ -97,7 +98,7 @@ def _add(files: list[UploadedFile], name: str) -> None:
         name = PurePath(tensors_names[0]).stem
     try:
         with st.spinner("Checking the files …"):
-            add_weights({file.name: file.getvalue() for file in files}, name)
+            add_weights({file.name: file.getvalue() for file in files}, name, check=Gate.of_weights)
     except (BloodcellError, OSError) as error:
         st.error(error_words(error))
     else:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_jobs, resume_run, stop_job
+from bloodcell.paths import runs_folder
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
 from webui.words import counted, duration_words, error_words, memory_words, name_as_markdown, sentence_words
@@ -36,7 +37,11 @@ _ICONS: dict[JobState, str] = {
 
 
 def choose_run(jobs: Sequence[Job]) -> Job | None:
-    """Show the choice of a run and return it; None where there is none."""
+    """Show the choice of a run and return it; None where there is none.
+
+    Other jobs of the queue (suites, downloads, evaluations) lie elsewhere and may have the name of a run.
+    """
+    jobs = [job for job in jobs if job.folder.parent == runs_folder().resolve()]
     by_name = {job.name: job for job in jobs}
     if not by_name:
         st.caption("No run yet. The first one will show its progress here.")

@@ -85,6 +85,24 @@ def image_files_below(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
+def holds_classes(folder: Path) -> bool:
+    """Say whether a folder holds a folder that means a class; False where it cannot be read."""
+    try:
+        return any(class_index_of_folder(entry.name) is not None and entry.is_dir() for entry in os.scandir(folder))
+    except OSError:
+        return False
+
+
+def default_dataset(folder: Path | None) -> Path | None:
+    """Return the dataset that a folder is, or else the first by name that lies in it.
+
+    Where there is neither, the folder itself is returned, so that reading it says what is wrong; None stays None.
+    """
+    if folder is None or holds_classes(folder) or not folder.is_dir():
+        return folder
+    return next((below for below in sorted(folder.iterdir()) if below.name[0] != "." and holds_classes(below)), folder)
+
+
 def folder_stamp(folder: Path) -> int:
     """Return a number that changes when a file below a folder is added, removed or renamed, at any depth.
 

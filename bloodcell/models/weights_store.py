@@ -4,12 +4,12 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from bloodcell.errors import WeightsError
-from bloodcell.models.weights_file import WeightsCard, read_card, weights_from_bytes
+from bloodcell.models.weights_file import LoadedWeights, WeightsCard, read_card, weights_from_bytes
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights, write_atomically
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
@@ -90,12 +90,15 @@ def refuse_taken_name(name: str, *, to: Path | None = None) -> None:
         raise WeightsError(f"There are weights named '{name}' already. Choose another name, or delete those first.")
 
 
-def add_weights(files: Mapping[str, bytes], name: str) -> WeightsCard:
+def add_weights(
+    files: Mapping[str, bytes], name: str, *, check: Callable[[LoadedWeights], object] = lambda weights: None
+) -> WeightsCard:
     """Check a pair of files from elsewhere and keep it among the user's weights.
 
     Args:
         files: file name → content; one .safetensors and one .json.
         name: that they get here; their card is rewritten to it.
+        check: raises WeightsError for weights that load and yet cannot answer.
 
     Raises:
         WeightsError: the name or the files cannot be used; says why. Nothing is kept then.
@@ -107,7 +110,7 @@ def add_weights(files: Mapping[str, bytes], name: str) -> WeightsCard:
         card = WeightsCard.from_json(files[card_name])
     except ValueError as error:
         raise WeightsError(f"{card_name} does not describe weights: {error}.") from error
-    weights_from_bytes(card, files[tensors_name], file_name=tensors_name)
+    check(weights_from_bytes(card, files[tensors_name], file_name=tensors_name))
     kept = replace(card, name=name)
     folder = published_weights()
     folder.mkdir(parents=True, exist_ok=True)

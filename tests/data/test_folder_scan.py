@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from bloodcell.data.folder_scan import folder_stamp
+from bloodcell.data.folder_scan import default_dataset, folder_stamp
 
 
 def test_the_stamp_of_a_folder_changes_with_files_at_any_depth(tmp_path: Path) -> None:
@@ -13,3 +13,15 @@ def test_the_stamp_of_a_folder_changes_with_files_at_any_depth(tmp_path: Path) -
     assert second != first
     (deep / "a.png").unlink()
     assert folder_stamp(tmp_path) != second
+
+
+def test_of_several_datasets_the_first_is_taken(tmp_path: Path) -> None:
+    assert default_dataset(None) is None
+    assert default_dataset(tmp_path) == tmp_path
+    for name in (".hidden", "b", "a", "c"):
+        (tmp_path / name).mkdir()
+        if name != "a":
+            (tmp_path / name / "neutrophil").mkdir()
+    assert default_dataset(tmp_path) == tmp_path / "b"
+    assert default_dataset(tmp_path / "c") == tmp_path / "c"
+    assert default_dataset(tmp_path / "gone") == tmp_path / "gone"

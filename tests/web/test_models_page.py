@@ -107,6 +107,11 @@ def test_without_a_name_the_files_name_is_taken(pair: dict[str, bytes]) -> None:
     assert load_weights("theirs").card.name == "theirs"
 
 
+def _with_a_broken_gate(pair: dict[str, bytes]) -> dict[str, bytes]:
+    card = json.loads(pair["theirs.json"]) | {"gate": {"threshold": 3.0, "far": 2.0, "stages": 3}}
+    return {**pair, "theirs.json": json.dumps(card).encode()}
+
+
 def _as_pickle(pair: dict[str, bytes]) -> dict[str, bytes]:
     return {"model.pt": b"\x80\x04.", "theirs.json": pair["theirs.json"]}
 
@@ -127,6 +132,7 @@ def _alone(pair: dict[str, bytes]) -> dict[str, bytes]:
         (_alone, "mine", "Two files are needed"),
         (dict, "unet_encoder", "ship with the program"),
         (dict, "no name", "cannot be a name"),
+        (_with_a_broken_gate, "mine", "The gate of the weights 'theirs' cannot be read."),
     ],
 )
 def test_files_or_names_that_cannot_be_used_are_a_sentence(

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.experiments import EXPERIMENTS
-from bloodcell.jobs import list_jobs, read_job
+from bloodcell.jobs import enqueue_command, list_jobs, read_job
 from bloodcell.paths import runs_folder
 from bloodcell.training.device_lock import device_locked
 from bloodcell.training.run_folder import RunFolder
@@ -248,3 +248,13 @@ def test_a_lost_run_says_what_to_do(open_page: Callable[[], AppTest], with_data:
     page = open_page()
     assert "resume it" in page.error[0].value
     assert "train_resume" in {button.key for button in page.button}
+
+
+def test_another_job_with_the_name_of_a_run_is_not_taken_for_it(
+    open_page: Callable[[], AppTest], busy_cpu: object, finished_run: RunFolder, tmp_path: Path
+) -> None:
+    copy_run(finished_run, "pbc")
+    enqueue_command(["check", str(tmp_path)], folder=tmp_path / "downloads" / "pbc", device="cpu")
+    page = open_page()
+    assert page.selectbox(key="train_chosen").options == ["pbc"]
+    assert "epochs done" in "\n".join(str(bar.proto.text) for bar in page.get("progress"))
