@@ -8,9 +8,14 @@ from bloodcell.commands.arguments import Commands
 
 def add_to(commands: Commands) -> None:
     """Name the command's arguments."""
-    publish = commands.add_parser("publish", help="give a run's best weights a name")
+    publish = commands.add_parser(
+        "publish",
+        help="give a run's best weights a name",
+        description="Give a run's best weights a name. Of several runs that differ in their seed alone, the one with "
+        "the median validation accuracy is published; temperature and threshold are fitted on all of them.",
+    )
     publish.set_defaults(run=run)
-    publish.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    publish.add_argument("run_dirs", type=Path, nargs="+", metavar="RUN_DIR", help="a run, or one per seed of a recipe")
     publish.add_argument("name", metavar="NAME", help="small letters, digits, underscores")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: the user's published weights")
     publish.add_argument("--data", type=Path, metavar="DIR", help="the run's dataset, if it has moved")
@@ -25,9 +30,11 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.evaluation.publish import publish
     from bloodcell.training.run_folder import RunFolder
 
+    folder, *other_seeds = map(RunFolder, options.run_dirs)
     card = publish(
-        RunFolder(options.run_dir),
+        folder,
         options.name,
+        other_seeds=other_seeds,
         to=options.to,
         data_folder=options.data,
         test_folder=options.test_data,
@@ -40,5 +47,10 @@ def run(options: argparse.Namespace) -> int:
             figures = card.metrics[part]
             low, high = figures["accuracy_interval"]
             print(f"{part}: {figures['accuracy']:.2%} of {figures['n']} (95 % interval {low:.2%} to {high:.2%})")
+    if "seeds" in card.metrics:
+        accuracy = card.metrics["seeds"]["validation"]
+        print(
+            f"Median of {1 + len(other_seeds)} seeds: {card.recipe['seed']}; mean {accuracy['mean']:.2%} of validation."
+        )
     print(f"Published as '{card.name}', tensors {card.metrics['stored_as']}.")
     return 0

@@ -1,5 +1,6 @@
 """A run's best weights as weights under a name: half the size where answers stay the same."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bloodcell.data.image_cache import decode_images, labels_of
 from bloodcell.data.split import Split, read_split
 from bloodcell.errors import DatasetError
 from bloodcell.evaluation.evaluate import evaluate
+from bloodcell.evaluation.seeds import SeedRun, median_run, runs_of_one_recipe, seeds_entries
 from bloodcell.evaluation.weights_gate import gate_for, with_gate
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.cell_classifier import CellClassifier
@@ -40,6 +42,7 @@ def publish(
     folder: RunFolder,
     name: str,
     *,
+    other_seeds: Sequence[RunFolder] = (),
     to: Path | None = None,
     data_folder: Path | None = None,
     test_folder: Path | None = None,
@@ -51,6 +54,8 @@ def publish(
     """Write NAME.safetensors and NAME.json from a run's best weights.
 
     Args:
+        other_seeds: runs of the same recipe with other seeds. Then the run with the median validation accuracy of all
+            is published, temperature and threshold are fitted on all, and the card states every seed.
         to: folder to write to; None: the user's published weights.
         data_folder: the run's dataset; None: where it was when the run began.
         test_folder: labelled images that chose nothing; their figures go into the card.
@@ -62,16 +67,36 @@ def publish(
         The card as written.
 
     Raises:
-        WeightsError: the name is not usable or taken, or the run has no weights.
+        WeightsError: the name is not usable or taken, a run has no weights, or they are not of one recipe.
         DatasetError: the run's images are gone or have changed, or test images were seen in training.
         RunFolderError: there is no run.
     """
     (refuse_name if replace_published else refuse_taken_name)(name, to=to)
     _, recorded = folder.read_config()
-    best = load_weights(folder.best)
-    split = read_split(folder.split)
+    runs = runs_of_one_recipe([folder, *other_seeds])
+    chosen = median_run(runs)
+    folders = replace(recorded, dataset=data_folder or recorded.dataset)
+    split = read_split(chosen.folder.split)
+    weights, tensors = _calibrated(chosen, runs, folders.dataset, split, progress)
+    training_data = {**weights.card.training_data, "source": source}
+    card = replace(weights.card, name=name, licence=licence, training_data=training_data)
+    weights = with_gate(replace(weights, card=card), folders, split, progress)
+    if test_folder is not None:
+        weights = with_test_figures(weights, test_folder, split, progress)
+    if other_seeds:
+        test = None if test_folder is None else _test_counts(runs, chosen, weights, test_folder, progress)
+        metrics = {**weights.card.metrics, "seeds": seeds_entries(runs, chosen, test)}
+        weights = replace(weights, card=replace(weights.card, metrics=metrics))
+    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
+
+
+def _calibrated(
+    chosen: SeedRun, runs: Sequence[SeedRun], dataset: Path, split: Split, progress: Progress
+) -> tuple[LoadedWeights, dict[str, Tensor]]:
+    """Return the chosen run's weights as they are stored, with what validation decides, and their tensors."""
+    best = load_weights(chosen.folder.best)
     images = decode_images(
-        data_folder or recorded.dataset,
+        dataset,
         split.validation,
         image_size_px=best.card.image_size_px,
         field_of_view=best.card.field_of_view,
@@ -79,15 +104,33 @@ def publish(
     )
     tensors = half_precision_where_equal(best, images, progress)
     model = model_from_tensors(best.card.model, tensors)
-    measured, _ = measure_validation(_logits(model, images, progress), labels_of(split.validation).numpy())
+    others = [load_weights(run.folder.best).model for run in runs if run is not chosen]
+    measured, _ = measure_validation(
+        _logits(model, images, progress),
+        labels_of(split.validation).numpy(),
+        of_other_seeds=[_logits(other, images, progress) for other in others],
+    )
     measured["metrics"]["stored_as"] = _stored_as(tensors)
-    training_data = {**best.card.training_data, "source": source}
-    card = replace(best.card, name=name, licence=licence, training_data=training_data, **measured)
-    folders = replace(recorded, dataset=data_folder or recorded.dataset)
-    weights = with_gate(LoadedWeights(card=card, model=model), folders, split, progress)
-    if test_folder is not None:
-        weights = with_test_figures(weights, test_folder, split, progress)
-    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
+    return LoadedWeights(card=replace(best.card, **measured), model=model), tensors
+
+
+def _test_counts(
+    runs: Sequence[SeedRun], chosen: SeedRun, published: LoadedWeights, test_folder: Path, progress: Progress
+) -> list[tuple[int, int]]:
+    """Return right answers and images of the test set for each run; the published one's as its card states them."""
+    counts = []
+    for run in runs:
+        if run is chosen:
+            figures = published.card.metrics["test"]
+            counts.append((figures["correct"], figures["n"]))
+            continue
+        evaluation = evaluate(
+            Classifier(load_weights(run.folder.best)),
+            test_folder,
+            progress=lambda done, total: progress("measuring other seeds on test images", done, total),
+        )
+        counts.append((evaluation.figures.correct, evaluation.figures.n))
+    return counts
 
 
 def publish_gate(

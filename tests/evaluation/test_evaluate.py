@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,18 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.data.image_cache import decode_images
+from bloodcell.data.model_input import normalise
 from bloodcell.data.prediction_table import read_labelled_table
 from bloodcell.data.split import read_split
 from bloodcell.data.synthetic import write_synthetic_dataset
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
 from bloodcell.evaluation.publish import half_precision_where_equal, publish, publish_gate
+from bloodcell.measures.calibration import fit_temperature
 from bloodcell.models.weights_file import LoadedWeights, load_weights, stored_tensors
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.run_folder import RunFolder
+from tests.conftest import quick_config, train_quietly
 from tests.prediction.pictures import encoded
 
 
@@ -114,6 +118,33 @@ def test_a_published_model_answers_like_its_run(finished_run: RunFolder, drawn_d
     ours, theirs = ([row.prediction.probabilities for row in e.rows] for e in (mine, best))
     np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=5e-3)
     assert card.metrics["test"]["correct"] == mine.figures.correct
+
+
+def test_of_several_seeds_the_median_is_published_and_all_are_stated(
+    finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    other = train_quietly(replace(quick_config(epochs=6), seed=1), drawn_dataset, tmp_path / "other")
+    write_synthetic_dataset(tmp_path / "unseen", per_class=3, size_px=64, seed=99)
+    card = publish(finished_run, "mine", other_seeds=[other], to=tmp_path, test_folder=tmp_path / "unseen")
+    runs = card.metrics["seeds"]["runs"]
+    assert [run["seed"] for run in runs] == [0, 1]
+    shipped = next(run for run in runs if run["ships"])
+    assert shipped["seed"] == card.recipe["seed"]
+    assert shipped["validation"]["correct"] == min(run["validation"]["correct"] for run in runs)
+    assert shipped["test"]["correct"] == card.metrics["test"]["correct"]
+    for run, folder in zip(runs, (finished_run, other), strict=True):
+        measured = evaluate(Classifier.load(folder.best, device="cpu"), tmp_path / "unseen")
+        assert run["test"] == {"correct": measured.figures.correct, "n": 24}
+    logits, labels = [], None
+    for folder in (finished_run, other):
+        weights = load_weights(folder.best)
+        images = validation_images(folder, drawn_dataset, weights)
+        pixels = normalise(images.float() / 255, weights.card.mean, weights.card.std)
+        with torch.no_grad():
+            logits.append(weights.model(pixels).numpy())
+        labels = np.array([entry.label for entry in read_split(folder.split).validation])
+    wanted = fit_temperature(np.concatenate(logits), np.concatenate([labels] * 2))
+    assert card.temperature == pytest.approx(wanted, rel=0.02)
 
 
 def test_a_name_that_ships_cannot_be_published(finished_run: RunFolder) -> None:
