@@ -68,10 +68,23 @@ def publish(
     """
     (refuse_name if replace_published else refuse_taken_name)(name, to=to)
     _, recorded = folder.read_config()
-    best = load_weights(folder.best)
+    folders = replace(recorded, dataset=data_folder or recorded.dataset)
     split = read_split(folder.split)
+    weights, tensors = _small_and_measured(load_weights(folder.best), folders.dataset, split, progress)
+    training_data = {**weights.card.training_data, "source": source}
+    card = replace(weights.card, name=name, licence=licence, training_data=training_data)
+    weights = with_gate(replace(weights, card=card), folders, split, progress)
+    if test_folder is not None:
+        weights = with_test_figures(weights, test_folder, split, progress)
+    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
+
+
+def _small_and_measured(
+    best: LoadedWeights, dataset: Path, split: Split, progress: Progress
+) -> tuple[LoadedWeights, dict[str, Tensor]]:
+    """Return weights as they will be stored, with their validation figures in the card, and the tensors to store."""
     images = decode_images(
-        data_folder or recorded.dataset,
+        dataset,
         split.validation,
         image_size_px=best.card.image_size_px,
         field_of_view=best.card.field_of_view,
@@ -81,13 +94,7 @@ def publish(
     model = model_from_tensors(best.card.model, tensors)
     measured, _ = measure_validation(_logits(model, images, progress), labels_of(split.validation).numpy())
     measured["metrics"]["stored_as"] = _stored_as(tensors)
-    training_data = {**best.card.training_data, "source": source}
-    card = replace(best.card, name=name, licence=licence, training_data=training_data, **measured)
-    folders = replace(recorded, dataset=data_folder or recorded.dataset)
-    weights = with_gate(LoadedWeights(card=card, model=model), folders, split, progress)
-    if test_folder is not None:
-        weights = with_test_figures(weights, test_folder, split, progress)
-    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
+    return LoadedWeights(card=replace(best.card, **measured), model=model), tensors
 
 
 def publish_gate(
