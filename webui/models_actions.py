@@ -47,13 +47,18 @@ def _use(name: str) -> None:
 
 
 def _show_downloads(weights: StoredWeights) -> None:
-    for label, path in ((_size_words(weights.size_bytes), weights.path), ("card", weights.path.with_suffix(".json"))):
+    assert weights.card is not None
+    files = (
+        (".safetensors", _size_words(weights.size_bytes), "application/octet-stream", weights.path.read_bytes),
+        (".json", "card", "application/json", weights.card.to_json),
+    )
+    for suffix, words, mime, read in files:
         st.download_button(
-            f"Download {path.suffix} ({label})",
-            path.read_bytes,
-            file_name=path.name,
-            mime="application/octet-stream" if path.suffix == ".safetensors" else "application/json",
-            key=f"models_download_{path.suffix[1:]}",
+            f"Download {suffix} ({words})",
+            read,
+            file_name=f"{weights.name}{suffix}",
+            mime=mime,
+            key=f"models_download_{suffix[1:]}",
             icon=":material/download:",
             on_click="ignore",
         )

@@ -18,7 +18,8 @@ from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.errors import WeightsError
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
-from bloodcell.paths import SHIPPED_WEIGHTS, published_weights, write_atomically
+from bloodcell.models.weights_pair import read_card_bytes, write_pair
+from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 
 FORMAT_VERSION = 1
 _GATE = "gate."
@@ -142,13 +143,15 @@ class LoadedWeights:
 def save_weights(
     folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor], gate_tensors: Mapping[str, Tensor] | None = None
 ) -> WeightsCard:
-    """Write NAME.safetensors, then NAME.json with its hash; return the card as written."""
+    """Write NAME.safetensors and NAME.json with its hash, as one; return the card as written.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     named = {**tensors, **{f"{_GATE}{key}": tensor for key, tensor in (gate_tensors or {}).items()}}
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in named.items()})
     written = replace(card, tensors_sha256=hashlib.sha256(data).hexdigest())
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{card.name}.safetensors", data)
-    write_atomically(folder / f"{card.name}.json", written.to_json())
+    write_pair(folder / f"{card.name}.safetensors", data, written.to_json())
     return written
 
 
@@ -159,8 +162,7 @@ def load_weights(name_or_path: str | Path) -> LoadedWeights:
         WeightsError: nothing has this name, a file of the pair is missing, damaged, or made for another model.
     """
     tensors_path = find_weights(name_or_path)
-    card_path = tensors_path.with_suffix(".json")
-    card = read_card(card_path)
+    card = read_card(tensors_path)
     try:
         data = tensors_path.read_bytes()
     except OSError as error:
@@ -236,13 +238,17 @@ def find_weights(name_or_path: str | Path) -> Path:
 
 
 def read_card(path: Path) -> WeightsCard:
-    """Read a card from its file.
+    """Read the card of weights.
+
+    Args:
+        path: either file of the pair.
 
     Raises:
-        WeightsError: the file is missing or is no card.
+        WeightsError: the card is missing or is no card.
     """
+    path = path.with_suffix(".json")
     try:
-        return WeightsCard.from_json(path.read_bytes())
+        return WeightsCard.from_json(read_card_bytes(path.with_suffix(".safetensors")))
     except OSError as error:
         raise WeightsError(f"{path.name} is missing beside the weights: both files belong together.") from error
     except ValueError as error:

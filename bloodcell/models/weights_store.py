@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 from bloodcell.errors import WeightsError
 from bloodcell.models.weights_file import LoadedWeights, WeightsCard, read_card, weights_from_bytes
+from bloodcell.models.weights_pair import delete_pair, write_pair
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights, write_atomically
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
@@ -48,7 +49,7 @@ def list_weights() -> list[StoredWeights]:
 def _stored(path: Path, *, ships: bool) -> StoredWeights:
     card, problem, size_bytes = None, "", 0
     try:
-        card = read_card(path.with_suffix(".json"))
+        card = read_card(path)
         size_bytes = path.stat().st_size
         with path.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != card.tensors_sha256:
@@ -112,11 +113,7 @@ def add_weights(
         raise WeightsError(f"{card_name} does not describe weights: {error}.") from error
     check(weights_from_bytes(card, files[tensors_name], file_name=tensors_name))
     kept = replace(card, name=name)
-    folder = published_weights()
-    folder.mkdir(parents=True, exist_ok=True)
-    # The card first: only the tensors' file makes a name, so that no reader finds half a pair.
-    write_atomically(folder / f"{name}.json", kept.to_json())
-    write_atomically(folder / f"{name}.safetensors", files[tensors_name])
+    write_pair(published_weights() / f"{name}.safetensors", files[tensors_name], kept.to_json())
     return kept
 
 
@@ -150,9 +147,7 @@ def delete_weights(name: str) -> None:
         raise WeightsError(f"There are no weights named '{name}'. They may have been deleted already.")
     if default_weights() == name:
         _choice_file().unlink()
-    # The card last: without the tensors' file it makes no name.
-    (published_weights() / f"{name}.safetensors").unlink()
-    (published_weights() / f"{name}.json").unlink(missing_ok=True)
+    delete_pair(published_weights() / f"{name}.safetensors")
 
 
 def default_weights() -> str:

@@ -9,6 +9,8 @@ Source: K. Lee et al., "A simple unified framework for detecting out-of-distribu
 2018; here on the first stages, where foreign stains and photographs part best (EXPERIMENTS.md), and without gradients.
 """
 
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +55,8 @@ class Gate:
             WeightsError: what they carry is no gate.
         """
         if not weights.card.gate:
+            if weights.gate_tensors:
+                raise WeightsError(f"The weights '{weights.card.name}' carry a gate that their card does not describe.")
             return None
         try:
             tensors = {key: tensor.double().numpy() for key, tensor in weights.gate_tensors.items()}
@@ -63,14 +67,15 @@ class Gate:
                 class_centres=tensors["class_centres"],
                 threshold=float(entries["threshold"]),
                 far=float(entries["far"]),
-                stages=int(entries["stages"]),
+                stages=operator.index(entries["stages"]),
             )
             with torch.no_grad():
                 size = gate.statistics(weights.model.forward_stages(torch.zeros(1, 3, 32, 32))).shape[1]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"The gate of the weights '{weights.card.name}' cannot be read.") from error
         shapes = (gate.centre.shape, gate.whitening.shape, gate.class_centres.shape[1:])
-        if shapes != ((size,), (size, size), (size,)) or not gate.threshold > 0 or len(gate.class_centres) == 0:
+        is_in_range = 0 < gate.threshold < math.inf and 1 <= gate.far < math.inf and gate.stages >= 1
+        if shapes != ((size,), (size, size), (size,)) or len(gate.class_centres) == 0 or not is_in_range:
             raise WeightsError(f"The gate of the weights '{weights.card.name}' does not fit its model.")
         return gate
 

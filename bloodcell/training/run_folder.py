@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from bloodcell.config import RunConfig
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.errors import RunFolderError
+from bloodcell.models.weights_pair import settle_pair
 from bloodcell.paths import write_atomically
 from bloodcell.training.process_folder import ProcessFolder
 
@@ -115,7 +116,17 @@ class RunFolder(ProcessFolder):
 
     def _remove_half_written_files(self) -> None:
         """Remove what a process left that was killed while it wrote a file; only the holder of the lock may."""
-        for name in ("config.json", "metrics.csv", "status.json", "last.pt", "best.*", "predictions_*", "split.csv"):
+        settle_pair(self.best)
+        for name in (
+            "config.json",
+            "metrics.csv",
+            "status.json",
+            "last.pt",
+            "best.*",
+            ".best.*",
+            "predictions_*",
+            "split.csv",
+        ):
             for path in self.path.glob(f".{name}.*"):
                 path.unlink(missing_ok=True)
 
