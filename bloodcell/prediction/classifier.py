@@ -25,7 +25,7 @@ from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weigh
 from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
-from bloodcell.training.precision import pick_device, runs_bf16_natively
+from bloodcell.training.precision import answers_in_bf16, pick_device
 from bloodcell.training.run_result import judged_row
 
 BATCH_SIZE = 8
@@ -66,8 +66,8 @@ class Classifier:
         """Put a folded copy of the model on a device.
 
         Args:
-            precision: of the convolutions; auto: bf16 where the device computes in it natively, else fp32. On 160
-                cell images bf16 moved no probability by more than 0.008 and no answer (November 2026).
+            precision: of the convolutions; auto: bf16 where the device computes faster in it, else fp32. On 160 cell
+                images bf16 moved no probability by more than 0.008 and no answer (November 2026).
 
         Raises:
             WeightsError: the gate that the weights carry cannot be read.
@@ -75,7 +75,7 @@ class Classifier:
         """
         self.card: WeightsCard = weights.card
         self.device: torch.device = pick_device(device)
-        in_bf16 = precision == "bf16" or (precision == "auto" and runs_bf16_natively(self.device))
+        in_bf16 = precision == "bf16" or (precision == "auto" and answers_in_bf16(self.device))
         dtype = torch.bfloat16 if in_bf16 else torch.float32
         self._model = FoldedClassifier(weights.model, device=self.device, feature_dtype=dtype).eval()
         self._gate = Gate.of_weights(weights)
