@@ -15,8 +15,8 @@ TRIAL_BATCH = 8
 TRIAL_STEPS = 3
 TRIAL_CONVOLUTIONS = 5
 LEAST_GAIN = 1.1
-"""By which bf16 has to be faster than fp32 before its coarser numbers are worth it. On the processors seen so far it is
-1.8 times as fast (AMD cores with AVX512-bf16) or 0.6 times (Intel cores with AVX512-bf16, without AMX), nothing near 1."""
+"""By which bf16 has to be faster than fp32 before its coarser numbers are worth it. Of the processors
+seen so far, AMD cores with AVX512-bf16 are 1.8 times as fast in it, Intel cores with it and without AMX 0.6 times."""
 
 
 def pick_device(wanted: str) -> torch.device:

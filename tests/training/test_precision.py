@@ -10,7 +10,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16])
-def test_answers_are_computed_in_bf16_only_where_it_is_faster(slow: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_computed_in_bf16_only_where_it_is_faster(
+    slow: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     convolve = F.conv2d
 
     def delayed(features: torch.Tensor, *others: object, **settings: object) -> torch.Tensor:
