@@ -36,7 +36,7 @@ $(VENV)/app-ready: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev-ready: requirements.txt requirements-onnx.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/dev-ready: requirements.txt requirements-onnx.txt requirements-openvino.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing what app and tests need (about 6 GB, a few minutes) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/app-ready

@@ -33,5 +33,9 @@ class TrainingDiverged(BloodcellError):
     """The loss stopped being a finite number; the last good checkpoint is kept."""
 
 
+class EngineUnavailable(BloodcellError):
+    """An engine that is asked for and cannot answer here: it is not installed, or unknown."""
+
+
 class DownloadError(BloodcellError):
     """A download that did not arrive whole, or is not what it should be."""

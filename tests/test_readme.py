@@ -19,7 +19,7 @@ def test_the_readme_names_every_module() -> None:
 def test_the_readme_names_every_package_that_is_required() -> None:
     lines = [
         line
-        for name in ("requirements.txt", "requirements-onnx.txt", "requirements-dev.txt")
+        for name in ("requirements.txt", "requirements-onnx.txt", "requirements-openvino.txt", "requirements-dev.txt")
         for line in (REPOSITORY / name).read_text().splitlines()
         if line and line[0] not in "#-"
     ]

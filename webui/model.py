@@ -4,11 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from bloodcell.errors import BloodcellError
+from bloodcell.errors import BloodcellError, EngineUnavailable
 from bloodcell.models.weights_file import WeightsCard, find_weights
 from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier
+from bloodcell.prediction.engine_choice import EngineName, chosen_engine
 from webui.words import counted, name_as_markdown, percent, plain_words
 
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
@@ -19,10 +20,20 @@ def ready_classifier() -> Classifier | None:
 
     The weights that were made the default answer. Where they cannot, the ones that ship do, and a notice says so.
     """
+    try:
+        return _weights_that_answer()
+    except EngineUnavailable as error:
+        st.error(f"**No cell can be read now.** {_reason(error)}", icon=":material/model_training:")
+        return None
+
+
+def _weights_that_answer() -> Classifier | None:
     chosen = default_weights()
     if chosen != DEFAULT_WEIGHTS:
         try:
             return _classifier_of(chosen)
+        except EngineUnavailable:
+            raise
         except (BloodcellError, OSError) as error:
             st.warning(
                 f"**{name_as_markdown(chosen)} cannot answer; `{DEFAULT_WEIGHTS}` does instead.** {_reason(error)} "
@@ -31,6 +42,8 @@ def ready_classifier() -> Classifier | None:
             )
     try:
         return _classifier_of(DEFAULT_WEIGHTS)
+    except EngineUnavailable:
+        raise
     except (BloodcellError, OSError) as error:
         st.error(f"**No cell can be read now.** {_reason(error)}", icon=":material/model_training:")
         st.caption(
@@ -42,7 +55,8 @@ def ready_classifier() -> Classifier | None:
 
 def _classifier_of(name: str) -> Classifier:
     path = find_weights(name)
-    return _shared_classifier(str(path), path.stat().st_mtime_ns, path.with_suffix(".json").stat().st_mtime_ns)
+    changed_ns = (path.stat().st_mtime_ns, path.with_suffix(".json").stat().st_mtime_ns)
+    return _shared_classifier(str(path), changed_ns, chosen_engine())
 
 
 def _reason(error: BloodcellError | OSError) -> str:
@@ -53,8 +67,8 @@ def _reason(error: BloodcellError | OSError) -> str:
 
 # The times of change are part of the key, so that weights which are published anew are loaded anew.
 @st.cache_resource(max_entries=2, show_spinner="Loading the model …")
-def _shared_classifier(path: str, tensors_changed_ns: int, card_changed_ns: int) -> Classifier:
-    return Classifier.load(path)
+def _shared_classifier(path: str, changed_ns: tuple[int, int], engine: EngineName) -> Classifier:
+    return Classifier.load(path, engine=engine)
 
 
 def model_words(card: WeightsCard) -> str:

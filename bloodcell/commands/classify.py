@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bloodcell.commands.arguments import Commands, add_device, positive
 from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
+from bloodcell.prediction.engine_choice import ENGINES, chosen_engine
 
 
 def add_to(commands: Commands) -> None:
@@ -21,6 +22,7 @@ def add_to(commands: Commands) -> None:
     )
     classify.add_argument("--batch-size", type=positive, default=16, metavar="N", help="default: %(default)s")
     add_device(classify)
+    classify.add_argument("--engine", choices=ENGINES, help="what computes; default: BLOODCELL_ENGINE, else torch")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.prediction.heat_map_files import HeatMapFolder
     from bloodcell.prediction.image_sources import open_sources
 
-    classifier = Classifier.load(options.weights, device=options.device)
+    engine = options.engine or chosen_engine()
+    classifier = Classifier.load(options.weights, device=options.device, engine=engine)
     heat_maps = HeatMapFolder(options.heat_maps, classifier.card) if options.heat_maps else None
     unreadable: list[tuple[str, str]] = []
     unwritten: list[tuple[str, str]] = []

@@ -22,10 +22,10 @@ from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.errors import UnreadableImage
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
-from bloodcell.prediction.folded import FoldedClassifier
+from bloodcell.prediction.engine_choice import EngineName
+from bloodcell.prediction.engines import Engine, make_engine
 from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
-from bloodcell.training.precision import pick_device, runs_bf16_natively
 from bloodcell.training.run_result import judged_row
 
 BATCH_SIZE = 8
@@ -62,34 +62,49 @@ class Answer:
 class Classifier:
     """Answers for cell images. Safe to share between threads: one lock per model guards forward and heat maps."""
 
-    def __init__(self, weights: LoadedWeights, *, device: str = "auto", precision: Precision = "auto") -> None:
+    def __init__(
+        self,
+        weights: LoadedWeights,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        engine: EngineName = "torch",
+    ) -> None:
         """Put a folded copy of the model on a device.
 
         Args:
-            precision: of the convolutions; auto: bf16 where the device computes in it natively, else fp32. On 160
-                cell images bf16 moved no probability by more than 0.008 and no answer (November 2026).
+            precision: of the convolutions; auto: bf16 where the device computes faster in it, else fp32. On 160 cell
+                images bf16 moved no probability by more than 0.008 and no answer (November 2026).
+            engine: what computes; auto: OpenVINO where it is installed and the processor answers, else torch.
 
         Raises:
             WeightsError: the gate that the weights carry cannot be read.
+            EngineUnavailable: OpenVINO is asked for and not installed, or asked for together with a GPU.
             BloodcellError: a GPU is asked for and there is none.
         """
         self.card: WeightsCard = weights.card
-        self.device: torch.device = pick_device(device)
-        in_bf16 = precision == "bf16" or (precision == "auto" and runs_bf16_natively(self.device))
-        dtype = torch.bfloat16 if in_bf16 else torch.float32
-        self._model = FoldedClassifier(weights.model, device=self.device, feature_dtype=dtype).eval()
         self._gate = Gate.of_weights(weights)
+        stages = 0 if self._gate is None else self._gate.stages
+        self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)
+        self.device: torch.device = self._engine.device
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, name_or_path: str | Path, *, device: str = "auto", precision: Precision = "auto") -> "Classifier":
+    def load(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        engine: EngineName = "torch",
+    ) -> "Classifier":
         """Load weights by name or file.
 
         Raises:
             WeightsError: the weights are missing, damaged or made for another model.
-            BloodcellError: a GPU is asked for and there is none.
+            EngineUnavailable, BloodcellError: as the constructor.
         """
-        return cls(load_weights(name_or_path), device=device, precision=precision)
+        return cls(load_weights(name_or_path), device=device, precision=precision, engine=engine)
 
     def probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Answer for cell images.
@@ -181,12 +196,11 @@ class Classifier:
         images = as_images(np.stack(prepared)).to(self.device)
         pixels = normalise(images.float() / 255, self.card.mean, self.card.std)
         with self._lock, torch.no_grad():
-            stages = self._model.forward_stages(pixels)
-            statistics = None if self._gate is None else self._gate.statistics(stages)
+            features, statistics = self._engine.features(pixels)
             if heat_maps:
-                logits, maps = logits_and_heat_maps(self._model, stages[-1])
+                logits, maps = logits_and_heat_maps(self._engine.head, features)
             else:
-                logits, maps = self._model.forward_head(stages[-1]), None
+                logits, maps = self._engine.head.forward_head(features), None
         return _Outputs(
             probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
             refusals=[""] * len(prepared)

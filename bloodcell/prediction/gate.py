@@ -126,11 +126,16 @@ def stage_statistics(maps: Sequence[Tensor], stages: int = STAGES) -> Tensor:
     Returns:
         (N, D) float32. Roots bring the skewed figures closer to a normal distribution.
     """
-    parts = []
+    moments = []
     for features in maps[:stages]:
         # As (N, h·w, C): torch's own variance over the last two dimensions takes 20 times as long on such maps.
         places = features.float().permute(0, 2, 3, 1).flatten(1, 2)
         mean = places.mean(dim=1)
-        variance = (places - mean[:, None]).square().mean(dim=1)
-        parts += [mean.clamp(min=0).sqrt(), variance.pow(0.25)]
+        moments.append((mean, (places - mean[:, None]).square().mean(dim=1)))
+    return statistics_of_moments(moments)
+
+
+def statistics_of_moments(moments: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Mean and variance of every channel, (N, C) float32 each, stage by stage → (N, D) what the gate looks at."""
+    parts = [part for mean, variance in moments for part in (mean.clamp(min=0).sqrt(), variance.pow(0.25))]
     return torch.cat(parts, dim=1)

@@ -13,12 +13,18 @@ from bloodcell.errors import DatasetError
 from bloodcell.prediction.classifier import Classifier, ImageSource
 from bloodcell.prediction.image_sources import open_sources
 from bloodcell.training.run_folder import RunFolder
+from tests.prediction.optional_engines import needs_openvino
 from tests.prediction.pictures import encoded, write_broken_and_odd_files
 
 
-@pytest.fixture(scope="module", params=["fp32", "bf16"])
+@pytest.fixture(
+    scope="module",
+    params=[("torch", "fp32"), ("torch", "bf16"), pytest.param(("openvino", "fp32"), marks=needs_openvino)],
+    ids="-".join,
+)
 def classifier(finished_run: RunFolder, request: pytest.FixtureRequest) -> Classifier:
-    return Classifier.load(finished_run.best, device="cpu", precision=request.param)
+    engine, precision = request.param
+    return Classifier.load(finished_run.best, device="cpu", precision=precision, engine=engine)
 
 
 def sources_of(count: int) -> list[ImageSource]:

@@ -296,3 +296,12 @@ def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> No
     assert f"Why no answer: {cell.row.reason}." in _texts(page)
     assert "do not rely on it" in _texts(page)
     assert _metric(page, "Need a second look") == "1"
+
+
+def test_an_engine_that_is_not_there_is_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOODCELL_ENGINE", "abacus")
+    page = AppTest.from_file(APP, default_timeout=60).run()
+    assert not page.exception
+    (error,) = page.error
+    assert "is 'abacus', which is no engine" in error.value
+    assert not any("safetensors" in caption.value for caption in page.caption)

@@ -1,0 +1,74 @@
+"""What computes a model's features for answers: torch, or OpenVINO, each in one pass with what the gate looks at."""
+
+from importlib.util import find_spec
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from bloodcell.config import Precision
+from bloodcell.errors import EngineUnavailable
+from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.models.weights_file import LoadedWeights
+from bloodcell.prediction.engine_choice import EngineName
+from bloodcell.prediction.folded import FoldedClassifier
+from bloodcell.prediction.gate import stage_statistics
+from bloodcell.training.precision import answers_in_bf16, pick_device
+
+
+class Engine(Protocol):
+    """Not safe to share between threads without a lock."""
+
+    device: torch.device
+    """Where `features` takes and leaves its tensors."""
+    head: CellClassifier
+    """Its `forward_head` turns features into logits."""
+
+    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Compute the last feature map and the gate's statistics of the same pass.
+
+        Args:
+            pixels: (N, 3, S, S) float32, normalised; S is the image size of the weights.
+
+        Returns:
+            (N, C, h, w) float32, and (N, D) float32, or None where there is no gate.
+        """
+        ...
+
+
+class TorchEngine:
+    """The folded model, on any device."""
+
+    def __init__(self, model: CellClassifier, *, gate_stages: int, device: torch.device, in_bf16: bool) -> None:
+        """Fold a copy of the model; `gate_stages` is how many stages the gate looks at, 0 without a gate."""
+        self.device = device
+        dtype = torch.bfloat16 if in_bf16 else torch.float32
+        self.head: CellClassifier = FoldedClassifier(model, device=device, feature_dtype=dtype).eval()
+        self._gate_stages = gate_stages
+
+    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """See `Engine`."""
+        stages = self.head.forward_stages(pixels)
+        return stages[-1], stage_statistics(stages, self._gate_stages) if self._gate_stages else None
+
+
+def make_engine(
+    weights: LoadedWeights, *, gate_stages: int, device: str, precision: Precision, name: EngineName
+) -> Engine:
+    """Make the engine of a name, or the one that 'auto' means here.
+
+    Raises:
+        EngineUnavailable: OpenVINO is asked for and not installed, or asked for together with a GPU.
+        BloodcellError: a GPU is asked for and there is none.
+    """
+    if name == "openvino" and device == "cuda":
+        raise EngineUnavailable("OpenVINO answers on the processor here. Choose the CPU, or torch as the engine.")
+    on = torch.device("cpu") if name == "openvino" else pick_device(device)
+    in_bf16 = precision == "bf16" or (precision == "auto" and answers_in_bf16(on))
+    if name == "openvino" or (name == "auto" and on.type == "cpu" and find_spec("openvino") is not None):
+        from bloodcell.prediction.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(
+            weights.model, image_size_px=weights.card.image_size_px, gate_stages=gate_stages, in_bf16=in_bf16
+        )
+    return TorchEngine(weights.model, gate_stages=gate_stages, device=on, in_bf16=in_bf16)
