@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from bloodcell.jobs import ensure_worker, list_jobs
+from bloodcell.jobs import ensure_worker, list_runs
 from webui.frame import require_frame
 from webui.train_form import choose_new_run
 from webui.train_results import show_curves, show_mistakes
@@ -11,7 +11,7 @@ from webui.train_runs import choose_run, show_notice, show_progress
 require_frame()
 ensure_worker()
 
-jobs = list_jobs()
+jobs = list_runs()
 form_side, run_side = st.columns([5, 6], gap="large")
 with run_side:
     st.subheader("Runs", anchor=False)

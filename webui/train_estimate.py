@@ -6,7 +6,7 @@ import streamlit as st
 
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
-from bloodcell.jobs import list_jobs
+from bloodcell.jobs import list_runs
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
@@ -31,7 +31,7 @@ def show_estimate(config: RunConfig, data: Path) -> None:
 
 
 def _speed(config: RunConfig) -> TrainingSpeed | None:
-    past = [RunFolder(job.folder) for job in list_jobs() if job.state == "finished"]
+    past = [RunFolder(job.folder) for job in list_runs() if job.state == "finished"]
     if (found := speed_of_past_runs(config, past)) is not None:
         return found
     device = device_name(config.device)
