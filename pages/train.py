@@ -2,21 +2,17 @@
 
 import streamlit as st
 
-from bloodcell.jobs import ensure_worker, list_jobs
+from bloodcell.jobs import ensure_worker, list_runs
 from webui.frame import require_frame
-from webui.train_form import choose_new_run, show_estimate
+from webui.train_form import choose_new_run
 from webui.train_results import show_curves, show_mistakes
 from webui.train_runs import choose_run, show_notice, show_progress
 
 require_frame()
 ensure_worker()
 
-jobs = list_jobs()
+jobs = list_runs()
 form_side, run_side = st.columns([5, 6], gap="large")
-with form_side:
-    st.subheader("New run", anchor=False)
-    new_run = choose_new_run()
-    estimate_place = st.container()
 with run_side:
     st.subheader("Runs", anchor=False)
     show_notice()
@@ -24,11 +20,17 @@ with run_side:
     if job is not None:
         show_progress(job, jobs)
         show_curves(job.folder)
+with form_side:
+    st.subheader("New run", anchor=False)
+    new_run = choose_new_run()
+    estimate_place = st.container()
 
 if job is not None:
     show_mistakes(job.folder)
 
-# Last, because it may have to time a few steps first.
+# Last, because torch takes seconds to import on a fresh server, and a few steps may have to be timed.
 if new_run is not None:
+    from webui.train_estimate import show_estimate
+
     with estimate_place:
         show_estimate(*new_run)

@@ -65,6 +65,18 @@ def test_figures_and_reports_import_without_torch_and_streamlit() -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_what_the_train_page_shows_of_runs_waits_for_no_import_of_torch() -> None:
+    code = "\n".join(
+        [
+            "import sys",
+            "sys.modules['torch'] = None",
+            "import webui.frame, webui.train_form, webui.train_results, webui.train_runs",
+        ]
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_from_its_own_layer_or_below(name: str) -> None:
     path = REPOSITORY / (name.replace(".", "/") + ".py")

@@ -11,7 +11,7 @@ from bloodcell.ablation.suite_estimate import suite_seconds
 from bloodcell.ablation.suite_jobs import enqueue_suite
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
-from bloodcell.jobs import list_jobs
+from bloodcell.jobs import list_runs
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
@@ -120,7 +120,7 @@ def _hand_in(suite: Suite) -> None:
 def _speed(suite: Suite) -> TrainingSpeed | None:
     config = suite.arms[0].config
     trained = [path.parent for folder in known_suite_folders().values() for path in folder.runs.glob("*/metrics.csv")]
-    past = [RunFolder(path) for path in (*trained, *(job.folder for job in list_jobs() if job.state == "finished"))]
+    past = [RunFolder(path) for path in (*trained, *(job.folder for job in list_runs() if job.state == "finished"))]
     if (found := speed_of_past_runs(config, past)) is not None:
         return found
     device = device_name(config.device)

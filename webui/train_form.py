@@ -1,4 +1,4 @@
-"""A new run: experiment, dataset, what may be changed, what it will cost, and the start."""
+"""A new run: experiment, dataset, what may be changed, and the start."""
 
 import time
 from pathlib import Path
@@ -9,11 +9,9 @@ import streamlit as st
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS
-from bloodcell.jobs import enqueue_run, list_jobs
-from bloodcell.training.device_lock import device_name, is_device_held
-from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
-from bloodcell.training.run_folder import RunFolder
-from webui.data_choice import chosen_data_folder, image_count
+from bloodcell.jobs import enqueue_run
+from bloodcell.training.device_lock import device_name
+from webui.data_choice import chosen_data_folder
 from webui.session_keys import (
     TRAIN_CHOSEN,
     TRAIN_DATA,
@@ -24,7 +22,7 @@ from webui.session_keys import (
     train_setting_key,
 )
 from webui.train_reasons import reason
-from webui.words import counted, duration_words, error_words, memory_words, plain_words
+from webui.words import error_words, plain_words
 
 _FIRST_EXPERIMENT = "fast_unet_encoder"
 _DOUBLE_CLICK_SECONDS = 3.0
@@ -56,22 +54,6 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
         args=(config, data, _safe_name(run_name or name)),
     )
     return config, data
-
-
-def show_estimate(config: RunConfig, data: Path) -> None:
-    """Say how long the run will take, how much memory it needs, and what the figures rest on."""
-    try:
-        images = image_count(data)
-        speed = _speed(config)
-    except (BloodcellError, OSError) as error:
-        st.warning(error_words(error), icon=":material/folder_off:")
-        return
-    if speed is None:
-        st.caption("No estimate now: another run trains on this device, and none like this one was trained before.")
-        return
-    estimate = estimate_run(config, images, speed)
-    st.markdown(f"About **{duration_words(estimate.seconds)}** and **{memory_words(estimate.memory_mib)}** of memory")
-    st.caption(f"For {counted(images, 'image', 'images')}; rests on {estimate.rests_on}. Other work slows it down.")
 
 
 def _changes(base: RunConfig) -> dict[str, Any]:
@@ -124,18 +106,3 @@ def _safe_name(text: str) -> str:
 
 def _devices() -> list[str]:
     return ["auto", "cpu"] if device_name("auto") == "cpu" else ["auto", "cpu", "cuda"]
-
-
-def _speed(config: RunConfig) -> TrainingSpeed | None:
-    past = [RunFolder(job.folder) for job in list_jobs() if job.state == "finished"]
-    if (found := speed_of_past_runs(config, past)) is not None:
-        return found
-    device = device_name(config.device)
-    alike = config.changed(epochs=1, batch_size=1, learning_rate=1e-3, seed=0, device=device.partition("-")[0])
-    return None if is_device_held(device) else _timed_speed(alike)
-
-
-# What does not change the time of a step is the same in all keys.
-@st.cache_resource(max_entries=16, show_spinner="Timing a few training steps …")
-def _timed_speed(config: RunConfig) -> TrainingSpeed:
-    return timed_speed(config)

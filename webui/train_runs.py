@@ -7,8 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from bloodcell.errors import BloodcellError
-from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_jobs, resume_run, stop_job
-from bloodcell.paths import runs_folder
+from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
 from webui.words import counted, duration_words, error_words, memory_words, name_as_markdown, sentence_words
@@ -37,11 +36,7 @@ _ICONS: dict[JobState, str] = {
 
 
 def choose_run(jobs: Sequence[Job]) -> Job | None:
-    """Show the choice of a run and return it; None where there is none.
-
-    Other jobs of the queue (suites, downloads, evaluations) lie elsewhere and may have the name of a run.
-    """
-    jobs = [job for job in jobs if job.folder.parent == runs_folder().resolve()]
+    """Show the choice of a run and return it; None where there is none."""
     by_name = {job.name: job for job in jobs}
     if not by_name:
         st.caption("No run yet. The first one will show its progress here.")
@@ -62,7 +57,7 @@ def show_progress(job: Job, jobs: Sequence[Job]) -> None:
 
 
 def _poll(folder: Path, drawn: tuple[object, ...]) -> None:
-    jobs = list_jobs()
+    jobs = list_runs()
     if _fingerprint(folder, jobs) != drawn:
         st.rerun()
     job = next(job for job in jobs if job.folder == folder)
@@ -78,7 +73,7 @@ def _fingerprint(folder: Path, jobs: Sequence[Job]) -> tuple[object, ...]:
     """Return what decides all that is drawn outside the polled part."""
     metrics = RunFolder(folder).metrics
     changed = metrics.stat().st_mtime_ns if metrics.exists() else 0
-    return (changed, *((job.name, job.state) for job in jobs))
+    return (changed, *((job.folder, job.state) for job in jobs))
 
 
 def _show_state(job: Job) -> None:

@@ -1,7 +1,7 @@
 """Jobs: what is trained, measured or downloaded in the background. Folder and process alone tell the state."""
 
 from bloodcell.jobs.control import delete_run, enqueue_command, enqueue_run, resume_run, stop_job
-from bloodcell.jobs.job import ACTIVE, Job, JobState, epochs_done, list_jobs, read_job
+from bloodcell.jobs.job import ACTIVE, Job, JobState, epochs_done, list_jobs, list_runs, read_job
 from bloodcell.jobs.worker import ensure_worker
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ensure_worker",
     "epochs_done",
     "list_jobs",
+    "list_runs",
     "read_job",
     "resume_run",
     "stop_job",

@@ -50,15 +50,18 @@ class Job:
 
 
 def list_jobs() -> list[Job]:
-    """Return all runs, and all other jobs that wait or run; the newest first.
-
-    Folders without a config.json, files and hidden names among the runs are skipped.
-    """
+    """Return all runs, and all other jobs that wait or run; the newest first."""
     entries = read_entries()
-    found = [path.parent for path in runs_folder().glob("*/config.json") if not path.parent.name.startswith(".")]
-    folders = dict.fromkeys([*(folder.resolve() for folder in found), *(entry.folder for entry in entries)])
-    jobs = [read_job(folder, entries) for folder in folders]
-    return sorted(jobs, key=lambda job: (job.submitted or _changed(job.folder), job.name), reverse=True)
+    return _newest_first([*_run_folders(), *(entry.folder for entry in entries)], entries)
+
+
+def list_runs() -> list[Job]:
+    """Return all runs, whether a process works on them or not, and no other job; the newest first.
+
+    Folders without a config.json, files and hidden names among the runs are skipped. Suites, downloads and evaluations
+    lie elsewhere, and may have the name of a run.
+    """
+    return _newest_first(_run_folders(), read_entries())
 
 
 def read_job(folder: Path, entries: Sequence[QueueEntry] | None = None) -> Job:
@@ -94,6 +97,16 @@ def epochs_done(folder: Path) -> int:
         return len(RunFolder(folder).read_metrics())
     except BloodcellError:
         return 0
+
+
+def _run_folders() -> list[Path]:
+    found = [path.parent for path in runs_folder().glob("*/config.json")]
+    return [folder.resolve() for folder in found if not folder.name.startswith(".")]
+
+
+def _newest_first(folders: Sequence[Path], entries: Sequence[QueueEntry]) -> list[Job]:
+    jobs = [read_job(folder, entries) for folder in dict.fromkeys(folders)]
+    return sorted(jobs, key=lambda job: (job.submitted or _changed(job.folder), job.name), reverse=True)
 
 
 def _state(files: ProcessFolder, entry: QueueEntry | None) -> tuple[JobState, str]:

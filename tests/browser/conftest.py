@@ -25,7 +25,14 @@ ANSWER_TIMEOUT_MS = 60_000
 
 @contextlib.contextmanager
 def running_server(log: Path, **variables: str) -> Iterator[str]:
-    """Serve the app; yield its address.
+    """Serve the app; yield its address. For the rest see `server_process`."""
+    with server_process(log, **variables) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def server_process(log: Path, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve the app; yield its address and its process, which a test may kill.
 
     The home is `home` beside the log, and the environment's BLOODCELL_DATA is left out, unless `variables` name them.
     """
@@ -52,9 +59,10 @@ def running_server(log: Path, **variables: str) -> Iterator[str]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for_health(url, server, log)
-        yield url
+        yield url, server
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
 
 

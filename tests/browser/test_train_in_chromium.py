@@ -1,5 +1,8 @@
-"""The Train page as a person meets it: a run on real cells that is watched, stopped and resumed."""
+"""The Train page as a person meets it: a run on real cells, from its start to the answers of its weights."""
 
+import csv
+import hashlib
+import io
 import re
 import shutil
 from pathlib import Path
@@ -8,12 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bloodcell.training.run_folder import RunFolder
-from tests.browser.conftest import IDLE, open_page, running_server
+from tests.browser.conftest import IDLE, UPLOADER, open_page, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
 
 TRAINING_TIMEOUT_MS = 180_000
 EPOCHS = 12
+NAME = "few_cells"
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +38,33 @@ def fill_number(page: Page, label: str, value: int) -> None:
     page.wait_for_selector(IDLE)
 
 
-def test_a_run_is_started_watched_through_a_reload_stopped_resumed_and_finished(
+def publish_and_choose(page: Page) -> None:
+    """Publish the only run under NAME and let it answer on Classify."""
+    page.get_by_role("link", name="Models").first.click()
+    page.get_by_role("textbox", name="Name", exact=True).fill(NAME)
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("is published")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+    page.get_by_role("button", name="Use for Classify").click()
+    expect(page.get_by_text("answers on the page Classify from now on")).to_be_visible()
+
+
+def classify(page: Page, image: Path) -> dict[str, str]:
+    """Hand one image to Classify, see who answers it, and return its row of the CSV."""
+    page.get_by_role("link", name="Classify").first.click()
+    expect(page.get_by_text(f"Model {NAME}")).to_be_visible()
+    page.wait_for_selector(IDLE)
+    page.get_by_test_id(UPLOADER).set_input_files(image)
+    expect(page.get_by_text(f"answered by {NAME}")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    (row,) = csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"), newline=""))
+    return row
+
+
+def test_a_run_is_started_reloaded_stopped_resumed_finished_published_and_answers(
     chromium: Browser, few_cells: Path, tmp_path: Path
 ) -> None:
+    image = sorted((few_cells / "eosinophil").iterdir())[0]
     with (
         running_server(tmp_path / "server.log", BLOODCELL_DATA=str(few_cells)) as server,
         open_page(chromium, server, width=1360) as page,
@@ -57,6 +85,8 @@ def test_a_run_is_started_watched_through_a_reload_stopped_resumed_and_finished(
         expect(page.locator(".js-plotly-plot")).to_have_count(3)
         expect(page.get_by_text("wrong at the best epoch so far")).to_be_visible()
         assert page.get_by_role("button", name="Resume").count() == 0
+        publish_and_choose(page)
+        row = classify(page, image)
         assert page.get_by_test_id("stException").count() == 0
     (folder,) = (tmp_path / "home" / "runs").iterdir()
     run = RunFolder(folder)
@@ -65,3 +95,9 @@ def test_a_run_is_started_watched_through_a_reload_stopped_resumed_and_finished(
     log = run.log.read_text()
     assert log.count("resumed after epoch") == 1
     assert len(re.findall(r"process \d+ starts", log)) == 2
+    # Weights of so few images may refuse the cell or send it to a second look; who answered is what counts.
+    weights = tmp_path / "home" / "weights" / f"{NAME}.safetensors"
+    assert (row["file"], row["model"]) == (image.name, NAME)
+    assert row["model_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert row["status"] in ("ok", "review", "refused")
+    assert sum(float(value) for key, value in row.items() if key.startswith("p_")) == pytest.approx(1, abs=1e-5)

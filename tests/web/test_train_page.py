@@ -258,3 +258,16 @@ def test_another_job_with_the_name_of_a_run_is_not_taken_for_it(
     page = open_page()
     assert page.selectbox(key="train_chosen").options == ["pbc"]
     assert "epochs done" in "\n".join(str(bar.proto.text) for bar in page.get("progress"))
+
+
+def test_the_page_lists_runs_alone_also_among_what_waits(
+    open_page: Callable[[], AppTest], with_data: Path, busy_cpu: object, tmp_path: Path
+) -> None:
+    enqueue_command(["check", str(tmp_path)], folder=tmp_path / "suites" / "other", device="cpu")
+    page = open_page()
+    assert "No run yet" in texts(page)
+    page.button(key="train_start").click().run()
+    assert page.selectbox(key="train_chosen").options == [FAST]
+    # What comes before it is counted, whatever it is.
+    assert "1 job comes before it" in texts(page)
+    assert "Also in the queue" not in texts(page)

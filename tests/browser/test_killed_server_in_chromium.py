@@ -1,0 +1,73 @@
+"""A web server that is killed while a training runs that was started from its page."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from bloodcell.jobs import list_jobs
+from bloodcell.jobs.queue import entry_of
+from bloodcell.training.run_folder import RunFolder
+from tests.browser.conftest import IDLE, open_page, server_process
+from tests.conftest import job_processes, worker_processes
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+TRAINING_TIMEOUT_MS = 180_000
+EPOCHS = 1000
+"""No test waits for them."""
+ALLOWED_SECONDS = 3.0
+
+
+def epochs_of(run: RunFolder) -> int:
+    return len(run.read_metrics())
+
+
+def test_training_outlives_a_killed_server_and_the_next_one_shows_it_at_once(
+    chromium: Browser, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    home = Path(os.environ["BLOODCELL_HOME"])
+    places = {"BLOODCELL_HOME": str(home), "BLOODCELL_DATA": str(drawn_dataset)}
+    shown = re.compile(rf"^[1-9]\d* of {EPOCHS}$")
+    with (
+        server_process(tmp_path / "first.log", **places) as (url, server),
+        open_page(chromium, url, width=1360, address="/train", landmark="stHeading") as page,
+    ):
+        for label, value in (("Epochs", EPOCHS), ("Image size, pixels", 32)):
+            field = page.get_by_role("spinbutton", name=label)
+            field.fill(str(value))
+            field.press("Enter")
+            page.wait_for_selector(IDLE)
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_text(shown).first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
+        server.kill()
+        server.wait(20)
+    (job,) = list_jobs()
+    run, entry, workers, processes = RunFolder(job.folder), entry_of(job.folder), worker_processes(home), job_processes()
+    assert job.state == "running"
+    assert len(workers) == len(processes) == 1
+    before = epochs_of(run)
+
+    with server_process(tmp_path / "second.log", **places) as (url, _):
+        page = chromium.new_page()
+        page.goto(f"{url}/train")
+        # The frame stands before the page's own modules are imported: what counts is how long it stays empty.
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+        start = time.monotonic()
+        expect(page.get_by_text(shown).first).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stMain").get_by_role("button", name="Stop")).to_be_enabled()
+        elapsed_seconds = time.monotonic() - start
+        page.wait_for_selector(IDLE)
+        deadline = time.monotonic() + TRAINING_TIMEOUT_MS / 1000
+        while epochs_of(run) <= before:
+            assert time.monotonic() < deadline, "training did not go on"
+            time.sleep(0.2)
+        page.close()
+    assert [other.folder for other in list_jobs()] == [job.folder]
+    assert entry_of(job.folder) == entry
+    assert (worker_processes(home), job_processes()) == (workers, processes)
+    assert run.log.read_text().count("starts") == 1
+    assert elapsed_seconds < ALLOWED_SECONDS
