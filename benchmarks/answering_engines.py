@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_file import LoadedWeights
+from bloodcell.prediction.openvino_engine import import_openvino
 
 Engine = Callable[[Tensor], np.ndarray]
 EAGER = "PyTorch eager fp32"
@@ -82,9 +83,7 @@ def onnx_runtime_engine(path: Path, *, threads: int) -> Engine:
 
 def openvino_engine(path: Path, *, precision_hint: str, threads: int) -> Engine:
     """OpenVINO on the processor; one request at a time uses all threads. Without a hint it picks bf16 where it can."""
-    import openvino
-
-    core = openvino.Core()
+    core = import_openvino().Core()
     properties = {"INFERENCE_PRECISION_HINT": precision_hint, "INFERENCE_NUM_THREADS": threads}
     compiled = core.compile_model(core.read_model(str(path)), "CPU", properties)
 
