@@ -1,6 +1,8 @@
 """Runs: which one is shown, where it stands, what can be done with it; polled while anything is active."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,9 @@ from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
 from webui.words import counted, duration_words, error_words, memory_words, name_as_markdown, sentence_words
 
 POLL_SECONDS = 2.0
+REDRAW_SECONDS = 20.0
+"""Between two drawings of the curves. Drawing the whole page takes as long as a hundred polls, and epochs of small runs
+end every few seconds."""
 _LOG_LINES = 15
 _LOG_BYTES = 8_000
 _COLOURS: dict[JobState, Literal["blue", "green", "orange", "red", "gray"]] = {
@@ -35,6 +40,25 @@ _ICONS: dict[JobState, str] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawn:
+    """What was drawn outside the polled part, and when."""
+
+    states: tuple[tuple[Path, JobState], ...]
+    metrics_changed_ns: int
+    """Of the shown run's metrics.csv; 0 where there was none."""
+    at: float
+    """Monotonic seconds."""
+
+    def is_outdated(self, states: tuple[tuple[Path, JobState], ...], metrics_changed_ns: int) -> bool:
+        """Say whether the page is to be drawn anew: at once after a change of state, now and then for new epochs."""
+        if states != self.states:
+            return True
+        if metrics_changed_ns == self.metrics_changed_ns:
+            return False
+        return self.metrics_changed_ns == 0 or time.monotonic() - self.at >= REDRAW_SECONDS
+
+
 def choose_run(jobs: Sequence[Job]) -> Job | None:
     """Show the choice of a run and return it; None where there is none."""
     by_name = {job.name: job for job in jobs}
@@ -51,14 +75,14 @@ def choose_run(jobs: Sequence[Job]) -> Job | None:
 
 def show_progress(job: Job, jobs: Sequence[Job]) -> None:
     """Show where a run stands and what waits; the page is drawn anew once that has changed more than a figure."""
-    drawn = _fingerprint(job.folder, jobs)
+    drawn = Drawn(states=_states(jobs), metrics_changed_ns=_metrics_changed_ns(job.folder), at=time.monotonic())
     is_polled = any(other.is_active for other in jobs)
     st.fragment(_poll, run_every=POLL_SECONDS if is_polled else None)(job.folder, drawn)
 
 
-def _poll(folder: Path, drawn: tuple[object, ...]) -> None:
+def _poll(folder: Path, drawn: Drawn) -> None:
     jobs = list_runs()
-    if _fingerprint(folder, jobs) != drawn:
+    if drawn.is_outdated(_states(jobs), _metrics_changed_ns(folder)):
         st.rerun()
     job = next(job for job in jobs if job.folder == folder)
     _show_state(job)
@@ -69,11 +93,13 @@ def _poll(folder: Path, drawn: tuple[object, ...]) -> None:
             st.code(log, language=None, wrap_lines=True)
 
 
-def _fingerprint(folder: Path, jobs: Sequence[Job]) -> tuple[object, ...]:
-    """Return what decides all that is drawn outside the polled part."""
+def _states(jobs: Sequence[Job]) -> tuple[tuple[Path, JobState], ...]:
+    return tuple((job.folder, job.state) for job in jobs)
+
+
+def _metrics_changed_ns(folder: Path) -> int:
     metrics = RunFolder(folder).metrics
-    changed = metrics.stat().st_mtime_ns if metrics.exists() else 0
-    return (changed, *((job.folder, job.state) for job in jobs))
+    return metrics.stat().st_mtime_ns if metrics.exists() else 0
 
 
 def _show_state(job: Job) -> None:

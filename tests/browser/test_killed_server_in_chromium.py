@@ -46,7 +46,12 @@ def test_training_outlives_a_killed_server_and_the_next_one_shows_it_at_once(
         server.kill()
         server.wait(20)
     (job,) = list_jobs()
-    run, entry, workers, processes = RunFolder(job.folder), entry_of(job.folder), worker_processes(home), job_processes()
+    run, entry, workers, processes = (
+        RunFolder(job.folder),
+        entry_of(job.folder),
+        worker_processes(home),
+        job_processes(),
+    )
     assert job.state == "running"
     assert len(workers) == len(processes) == 1
     before = epochs_of(run)

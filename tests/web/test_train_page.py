@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from bloodcell.training.run_folder import RunFolder
 from tests.conftest import quick_config
 from webui.session_keys import train_setting_key
 from webui.train_reasons import reason
+from webui.train_runs import REDRAW_SECONDS, Drawn
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 FAST = "fast_unet_encoder"
@@ -271,3 +273,15 @@ def test_the_page_lists_runs_alone_also_among_what_waits(
     # What comes before it is counted, whatever it is.
     assert "1 job comes before it" in texts(page)
     assert "Also in the queue" not in texts(page)
+
+
+def test_new_epochs_draw_the_page_anew_now_and_then_and_a_change_of_state_at_once() -> None:
+    running, finished = (((Path("run"), state),) for state in ("running", "finished"))
+    now = time.monotonic()
+    just_drawn = Drawn(states=running, metrics_changed_ns=5, at=now)
+    assert not just_drawn.is_outdated(running, 5)
+    assert not just_drawn.is_outdated(running, 6)
+    assert just_drawn.is_outdated(finished, 5)
+    assert replace(just_drawn, at=now - REDRAW_SECONDS).is_outdated(running, 6)
+    assert not replace(just_drawn, at=now - REDRAW_SECONDS).is_outdated(running, 5)
+    assert replace(just_drawn, metrics_changed_ns=0).is_outdated(running, 6)
