@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.drawn_records import FINAL_ACCURACY, write_drawn_record
 from benchmarks.results_file import RESULTS, machine_line, measure_in_turn, medians, ratio_text, table, write_section
@@ -20,7 +20,7 @@ from bloodcell.config import RunConfig
 from tests.browser.conftest import CHROMIUM, IDLE, running_server
 
 WANTED_SECONDS = 2.0
-EMPTY, FULL = "page without runs", "page with all runs"
+EMPTY, FULL, AGAIN = "page without runs", "page with all runs", "page with all runs, opened once before in the window"
 _VIEW = '[data-testid="stButtonGroup"]'
 _CURVES = "() => document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= {lines}"
 
@@ -39,13 +39,29 @@ def write_runs(home: Path, *, runs: int, epochs: int) -> None:
         write_drawn_record(home / "runs" / f"run_{number:03d}", config, images=640)
 
 
-def visit(browser: Browser, url: str, *, lines: int) -> float:
-    """Go from the start page to the Results page; return the seconds until it is drawn."""
+def visit(browser: Browser, url: str, *, lines: int, again: bool = False) -> float:
+    """Go from the start page to the Results page; return the seconds until it is drawn.
+
+    Args:
+        lines: curves to wait for.
+        again: go there twice, and time the second visit, for which the browser has Plotly's 4 MB at hand.
+    """
     context = browser.new_context(viewport={"width": 1360, "height": 1200}, reduced_motion="reduce")
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector(IDLE)
-    link = page.get_by_role("link", name="Results")
+    seconds = _seconds_to_results(page, lines)
+    if again:
+        page.get_by_role("link", name="Classify").first.click()
+        page.wait_for_selector(_VIEW, state="detached")
+        page.wait_for_selector(IDLE)
+        seconds = _seconds_to_results(page, lines)
+    context.close()
+    return seconds
+
+
+def _seconds_to_results(page: Page, lines: int) -> float:
+    link = page.get_by_role("link", name="Results").first
     link.wait_for()
     start = time.perf_counter()
     link.click()
@@ -53,9 +69,7 @@ def visit(browser: Browser, url: str, *, lines: int) -> float:
     page.wait_for_selector(IDLE)
     if lines:
         page.wait_for_function(_CURVES.format(lines=lines))
-    seconds = time.perf_counter() - start
-    context.close()
-    return seconds
+    return time.perf_counter() - start
 
 
 def measure(folder: Path, *, runs: int, epochs: int, repeats: int) -> tuple[float, dict[str, list[float]]]:
@@ -77,6 +91,7 @@ def measure(folder: Path, *, runs: int, epochs: int, repeats: int) -> tuple[floa
         visits = {
             EMPTY: lambda: visit(browser, empty_url, lines=0),
             FULL: lambda: visit(browser, full_url, lines=arms),
+            AGAIN: lambda: visit(browser, full_url, lines=arms, again=True),
         }
         return first, measure_in_turn(visits, repeats=repeats)
 
@@ -102,7 +117,8 @@ def main() -> None:
         "",
         table([["", "seconds"]] + [[name, f"{seconds:.2f}"] for name, seconds in middle.items()]),
         "",
-        f"- The page with all runs is drawn in {middle[FULL]:.2f} s; wanted under {WANTED_SECONDS:.0f} s.",
+        f"- The page with all runs is drawn in {middle[FULL]:.2f} s in a new window and in {middle[AGAIN]:.2f} s once it was "
+        f"opened there; wanted under {WANTED_SECONDS:.0f} s.",
         f"- That is {ratio_text(times[FULL], times[EMPTY])} the time of the page without runs.",
         f"- The first visit, with all records to read, took {first:.2f} s.",
     ]
