@@ -25,7 +25,7 @@ from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.data.audit import DatasetAudit, audit_dataset
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.image_file import read_image_file
-from bloodcell.data.near_duplicates import LEAST_SIMILARITY, find_similar_pairs, sketch
+from bloodcell.data.near_duplicates import LEAST_SIMILARITY, find_similar_images, sketch
 
 
 def sketches_of(files: Sequence[LabelledFile]) -> NDArray[np.uint8]:
@@ -46,7 +46,8 @@ def recall_row(
 ) -> list[str]:
     """Return a row of the table: kind, found of all, wrong pairs, least similarity of a copy that was found."""
     found = {
-        (pair.first, pair.second): pair.similarity for pair in find_similar_pairs(np.concatenate([originals, copies]))
+        (pair.first, pair.second): pair.similarity
+        for pair in find_similar_images(np.concatenate([originals, copies])).pairs
     }
     wanted = {(int(original), len(originals) + number) for number, original in enumerate(chosen)}
     right = [similarity for pair, similarity in found.items() if pair in wanted]

@@ -77,9 +77,9 @@ def show_figures(scan: FolderScan, audit: DatasetAudit) -> None:
         "Unreadable": len(integrity.unreadable),
         "Almost one colour": len(integrity.low_variance),
         "Equal files, groups": len(integrity.duplicate_groups),
-        "Near duplicates, pairs": len(audit.near_duplicates),
+        "Images with near duplicates": sum(map(len, audit.copy_groups)),
         "Copies under two labels": len(integrity.conflicting_groups) + len(audit.label_conflicts),
-        "Across the split, pairs": len(audit.leaks),
+        "Validated and trained on": len(audit.leaks),
         "Imaging conditions": len(audit.conditions),
     }
     with st.container(horizontal=True, gap="medium"):

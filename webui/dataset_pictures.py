@@ -27,8 +27,22 @@ def show_faults(folder: Path, audit: DatasetAudit) -> None:
     label_conflicts = [*conflicts, *(pair.files for pair in audit.label_conflicts)]
     near = [pair.files for pair in audit.near_duplicates if pair.labels[0] == pair.labels[1]]
     _show_pairs(folder, "The same cell under two labels: one label is wrong", label_conflicts, similar)
-    _show_pairs(folder, "In training and again in validation: accuracy looks too good", audit.leaks, similar)
+    _show_pairs(
+        folder,
+        "In training and again in validation: accuracy looks too good",
+        audit.leaks,
+        similar,
+        noun="image",
+        remark_otherwise="copies of the same image",
+    )
     _show_pairs(folder, "Near duplicates: turned, resized, recompressed or cropped copies", near, similar)
+    _show_groups([group for group in audit.copy_groups if len(group) > 2])
+    if audit.partly_compared:
+        st.warning(
+            f"{counted(audit.partly_compared, 'image looks', 'images look')} like so many others that not all of these "
+            "were compared. Copies among them may be missing here.",
+            icon=":material/warning:",
+        )
     _show_pairs(folder, "Equal files, kept on one side of the split", equal, {})
     if integrity.low_variance:
         with _section("Almost one colour: no cell to be seen", len(integrity.low_variance), "image"):
@@ -72,12 +86,15 @@ def _show_pairs(
     title: str,
     pairs: Sequence[tuple[str, ...]],
     remarks: dict[tuple[str, str], str],
+    *,
+    noun: str = "pair",
+    remark_otherwise: str = "equal bytes",
 ) -> None:
     if not pairs:
         return
-    with _section(title, len(pairs), "pair"):
+    with _section(title, len(pairs), noun):
         for first, second, *_ in pairs[:_PAIRS_SHOWN]:
-            remark = remarks.get((first, second)) or remarks.get((second, first)) or "equal bytes"
+            remark = remarks.get((first, second)) or remarks.get((second, first)) or remark_otherwise
             with st.container(horizontal=True, vertical_alignment="center"):
                 for name in (first, second):
                     with st.container(width=2 * _THUMBNAIL_PX):
@@ -86,6 +103,18 @@ def _show_pairs(
                 st.caption(remark, width="content")
         if len(pairs) > _PAIRS_SHOWN:
             st.caption(f"The first {_PAIRS_SHOWN} of {len(pairs):,}. `python -m bloodcell check` lists them all.")
+
+
+def _show_groups(groups: Sequence[tuple[str, ...]]) -> None:
+    """Name all members of groups that the pairs show only in part."""
+    if not groups:
+        return
+    with _section("Three or more copies of one image", len(groups), "group"):
+        for group in groups[:_PAIRS_SHOWN]:
+            names = " · ".join(name_as_markdown(name) for name in group[:_NAMES_SHOWN])
+            more = f" · and {len(group) - _NAMES_SHOWN:,} more" if len(group) > _NAMES_SHOWN else ""
+            st.markdown(f"**{len(group):,} images**: {names}{more}")
+        st.caption("`python -m bloodcell check --json` lists them all.")
 
 
 def _section(title: str, number: int, noun: str) -> DeltaGenerator:

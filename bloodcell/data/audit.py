@@ -8,16 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bloodcell.cell_classes import CLASS_COUNT
+from bloodcell.data.copy_groups import copy_groups
 from bloodcell.data.folder_scan import LabelledFile
 from bloodcell.data.imaging_conditions import ImageLook, group_looks, image_look
 from bloodcell.data.integrity import IntegrityReport, check_images
-from bloodcell.data.near_duplicates import find_similar_pairs, sketch
+from bloodcell.data.near_duplicates import find_similar_images, sketch
 from bloodcell.data.split import Split, stratified_split
 from bloodcell.errors import DatasetError
 
@@ -60,9 +60,12 @@ class DatasetAudit:
     sizes: tuple[tuple[int, int, int], ...]
     """Width and height in pixels and number of images, most frequent first."""
     near_duplicates: tuple[NearDuplicate, ...]
-    """Pairs without those of equal bytes, which `integrity` groups."""
+    """Pairs without those of equal bytes, which `integrity` groups. Of a large group of copies not every pair is here,
+    but enough to join it, see `copy_groups`."""
+    partly_compared: int
+    """Images that look like so many others that some of these were not compared with them."""
     leaks: tuple[tuple[str, str], ...]
-    """Pairs that show the same, the first in training, the second in validation."""
+    """Each validation image that a training image shows too, behind one such training image."""
     conditions: tuple[ImagingCondition, ...]
     """Most frequent first; one where all images look alike."""
     training_counts: tuple[int, ...]
@@ -74,8 +77,14 @@ class DatasetAudit:
     """How long the audit took."""
 
     @property
+    def copy_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Return all images that have a near duplicate, with it and the files of equal bytes, in groups."""
+        near = {name for pair in self.near_duplicates for name in pair.files}
+        return tuple(group for group in _copy_groups(self.integrity, self.near_duplicates) if near & {*group})
+
+    @property
     def label_conflicts(self) -> tuple[NearDuplicate, ...]:
-        """Return the near duplicates that carry two labels."""
+        """Return the near duplicates that carry two labels; at least one of each group of copies that does."""
         return tuple(pair for pair in self.near_duplicates if pair.labels[0] != pair.labels[1])
 
     @property
@@ -119,13 +128,14 @@ def audit_dataset(
     )
     readable = [file for file in files if file.relative_path in measured]
     rows = [measured[file.relative_path] for file in readable]
-    near = _near_duplicates(readable, rows, integrity, progress)
+    near, partly_compared = _near_duplicates(readable, rows, integrity, progress)
     split = _split(integrity, split_seed, validation_share)
     sizes = Counter((row.width, row.height) for row in rows).most_common()
     return DatasetAudit(
         integrity=integrity,
         sizes=tuple((width, height, count) for (width, height), count in sizes),
         near_duplicates=near,
+        partly_compared=partly_compared,
         leaks=_leaks(integrity, near, split),
         conditions=_conditions(readable, [row.look for row in rows]),
         training_counts=_counts([entry.label for entry in split.training] if split else []),
@@ -137,19 +147,23 @@ def audit_dataset(
 
 def _near_duplicates(
     readable: Sequence[LabelledFile], rows: Sequence[_Measured], integrity: IntegrityReport, progress: Progress
-) -> tuple[NearDuplicate, ...]:
-    """Compare the images with each other, those of equal bytes and those of almost one colour left out."""
+) -> tuple[tuple[NearDuplicate, ...], int]:
+    """Compare the images with each other, those of equal bytes and those of almost one colour left out.
+
+    Returns:
+        The pairs, and how many images were not compared with all that look like them.
+    """
     left_out = {name for name, _ in integrity.low_variance}
     left_out |= {name for group in integrity.duplicate_groups for name in group[1:]}
     kept = [index for index, file in enumerate(readable) if file.relative_path not in left_out]
     if len(kept) < 2:
-        return ()
-    pairs = find_similar_pairs(
+        return (), 0
+    similar = find_similar_images(
         np.stack([rows[index].sketch for index in kept]),
         progress=lambda done, total: progress("comparing images", done, total),
     )
     found = []
-    for pair in pairs:
+    for pair in similar.pairs:
         first, second = (readable[kept[place]] for place in (pair.first, pair.second))
         found.append(
             NearDuplicate(
@@ -159,7 +173,7 @@ def _near_duplicates(
                 turn=pair.turn,
             )
         )
-    return tuple(found)
+    return tuple(found), similar.partly_compared
 
 
 def _split(integrity: IntegrityReport, split_seed: int, validation_share: float) -> Split | None:
@@ -178,20 +192,18 @@ def _leaks(
         return ()
     training = {entry.file for entry in split.training}
     validation = {entry.file for entry in split.validation}
-    groups = {name: group for group in integrity.duplicate_groups for name in group}
+    links = [pair.files for pair in near]
+    directly = {name: other for pair in links for other, name in (pair, pair[::-1]) if other in training}
     leaks = []
-    for pair in near:
-        # Equal files stand for each other: each group was compared by its first file alone.
-        firsts, seconds = (groups.get(name, (name,)) for name in pair.files)
-        for one, other in ((firsts, seconds), (seconds, firsts)):
-            leaks += [(a, b) for a in one for b in other if a in training and b in validation]
-    for group in integrity.duplicate_groups:
-        leaks += [
-            pair if pair[0] in training else pair[::-1]
-            for pair in combinations(group, 2)
-            if {*pair} & training and {*pair} & validation
-        ]
+    for group in _copy_groups(integrity, near):
+        trained = [name for name in group if name in training]
+        leaks += [(directly.get(name, trained[0]), name) for name in group if trained and name in validation]
     return tuple(leaks)
+
+
+def _copy_groups(integrity: IntegrityReport, near: Sequence[NearDuplicate]) -> tuple[tuple[str, ...], ...]:
+    """Return all groups of images that show the same, near duplicates and files of equal bytes together."""
+    return copy_groups([*(pair.files for pair in near), *integrity.duplicate_groups])
 
 
 def _conditions(readable: Sequence[LabelledFile], looks: Sequence[ImageLook]) -> tuple[ImagingCondition, ...]:

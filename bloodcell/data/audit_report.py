@@ -20,6 +20,8 @@ def audit_to_dict(audit: DatasetAudit) -> dict[str, Any]:
             {**asdict(pair), "files": list(pair.files), "labels": [CLASS_KEYS[label] for label in pair.labels]}
             for pair in audit.near_duplicates
         ],
+        "copy_groups": [list(group) for group in audit.copy_groups],
+        "partly_compared": audit.partly_compared,
         "leaks": [list(pair) for pair in audit.leaks],
         "imaging_conditions": [
             {
@@ -60,6 +62,7 @@ def audit_from_dict(values: Mapping[str, Any], files: Sequence[LabelledFile]) ->
             )
             for pair in values["near_duplicates"]
         ),
+        partly_compared=values["partly_compared"],
         leaks=tuple(_pair(pair) for pair in values["leaks"]),
         conditions=tuple(_condition(condition) for condition in values["imaging_conditions"]),
         training_counts=_counts(values["split"]["training"]),
@@ -75,12 +78,13 @@ def audit_sentences(audit: DatasetAudit) -> tuple[str, ...]:
     sizes = [f"{width} × {height} ({count:,})" for width, height, count in audit.sizes]
     faults += [_list_sentence("Sizes, pixels (images)", sizes)] if sizes else []
     faults += fault_sentence("Almost the same image", "pair", [_pair_words(pair) for pair in audit.near_duplicates])
+    faults += _group_sentences(audit)
     faults += fault_sentence(
         "Almost the same image under two labels", "pair", [_pair_words(pair) for pair in audit.label_conflicts]
     )
     faults += fault_sentence(
         f"In training and again in validation, split {audit.split_seed}",
-        "pair",
+        "image",
         [readable_path(" ~ ".join(pair)) for pair in audit.leaks],
     )
     if len(audit.conditions) > 1:
@@ -96,6 +100,23 @@ def audit_sentences(audit: DatasetAudit) -> tuple[str, ...]:
     if training:
         faults.append(f"Split {audit.split_seed}: {training:,} images train, {validation:,} validate.")
     return (*faults, usable)
+
+
+def _group_sentences(audit: DatasetAudit) -> list[str]:
+    """Return what the pairs do not say: how many images have copies, and whether any may have been missed."""
+    sentences = []
+    if groups := audit.copy_groups:
+        images = sum(map(len, groups))
+        sentences.append(
+            f"Images with such copies: {images:,} in {len(groups):,} group{'' if len(groups) == 1 else 's'}, "
+            f"the largest of {max(map(len, groups)):,}; `check --json` lists them all."
+        )
+    if audit.partly_compared:
+        sentences.append(
+            f"Images that look like so many others that not all of these were compared: {audit.partly_compared:,}. "
+            "Copies among them may be missing here."
+        )
+    return sentences
 
 
 def _list_sentence(title: str, entries: Sequence[str], *, shown: int = 4) -> str:

@@ -29,8 +29,10 @@ LEAST_SIMILARITY = 0.97
 recompressed, resized, turned, cropped and all at once, have at least 0.997; the most alike of 3,200 different
 images 0.931."""
 _ROWS_AT_ONCE = 256
-_MOST_CANDIDATES_PER_IMAGE = 20
-"""Bounds the time where all images look alike, as drawings do; the most alike are kept."""
+_CANDIDATES_PER_ROUND = 20
+"""Pictures that an image is laid over at once, the most alike first."""
+_MOST_ROUNDS = 20
+"""Bounds the time where hundreds look alike and are no copies, as drawings do; what is left out is counted."""
 
 _TURNS: tuple[str, ...] = (
     "", "rotated by 90°", "rotated by 180°", "rotated by 270°", "mirrored", *["mirrored and rotated"] * 3,
@@ -59,8 +61,18 @@ def sketch(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(grey.resize((SKETCH_PX, SKETCH_PX), Image.Resampling.BILINEAR))
 
 
-def find_similar_pairs(sketches: NDArray[np.uint8], *, progress: Progress | None = None) -> list[SimilarPair]:
-    """Return all pairs that show the same, in order.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimilarImages:
+    """Which pictures show the same."""
+
+    pairs: tuple[SimilarPair, ...]
+    """In order. Of many copies of one picture not every pair is here, but pairs lead from each copy to all others."""
+    partly_compared: int
+    """Pictures that look like so many others that some of these were never laid over them."""
+
+
+def find_similar_images(sketches: NDArray[np.uint8], *, progress: Progress | None = None) -> SimilarImages:
+    """Find all pictures that show the same.
 
     Args:
         sketches: (N, S, S), see `sketch`.
@@ -69,16 +81,27 @@ def find_similar_pairs(sketches: NDArray[np.uint8], *, progress: Progress | None
     grey = sketches.astype(np.float32)
     crops = _descriptors(grey, _BOXES)
     turned = np.stack([_descriptors(picture, _BOXES[:1])[0] for picture in _turned(grey)])
+    groups = np.arange(len(grey))
     found: dict[tuple[int, int], SimilarPair] = {}
+    partly_compared = 0
     for start in range(0, len(grey), _ROWS_AT_ONCE):
-        wholes, copies = _candidates(crops[:, start : start + _ROWS_AT_ONCE], turned, start)
-        for pair in _verified(grey, crops, turned, wholes, copies):
-            known = found.get((pair.first, pair.second))
-            if known is None or known.similarity < pair.similarity:
-                found[pair.first, pair.second] = pair
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        likeness = _likeness(crops[:, rows], turned, start)
+        for _ in range(_MOST_ROUNDS):
+            wholes, copies = _take_most_alike(likeness, start)
+            if not len(wholes):
+                break
+            for pair in _verified(grey, crops, turned, wholes, copies):
+                known = found.get((pair.first, pair.second))
+                if known is None or known.similarity < pair.similarity:
+                    found[pair.first, pair.second] = pair
+                groups[groups == groups[pair.second]] = groups[pair.first]
+            # Copies that are known to belong together need no further look.
+            likeness[groups[rows, None] == groups] = -1
+        partly_compared += int((likeness >= _COARSE_SIMILARITY).any(axis=1).sum())
         if progress is not None:
             progress(min(start + _ROWS_AT_ONCE, len(grey)), len(grey))
-    return [found[pair] for pair in sorted(found)]
+    return SimilarImages(pairs=tuple(found[pair] for pair in sorted(found)), partly_compared=partly_compared)
 
 
 def _turned(pictures: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -104,21 +127,25 @@ def _shrinking(centre: float, scale: float) -> NDArray[np.float32]:
     return np.asarray(axis.resize((SKETCH_PX, _COARSE_PX), Image.Resampling.BILINEAR, box=(0, low, SKETCH_PX, high)))
 
 
-def _candidates(
-    crops: NDArray[np.float32], turned: NDArray[np.float32], start: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return originals among the block that begins at `start`, and what may be a copy of each."""
+def _likeness(crops: NDArray[np.float32], turned: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+    """Return how much each of a block of originals, from `start` on, is roughly like every image; -1 like itself."""
     best = np.full((crops.shape[1], turned.shape[1]), -1, np.float32)
     for way in turned:
         for crop in crops:
             np.maximum(best, crop @ way.T, out=best)
     own = np.arange(len(best))
     best[own, start + own] = -1
-    if best.shape[1] > _MOST_CANDIDATES_PER_IMAGE:
-        least = np.partition(best, -_MOST_CANDIDATES_PER_IMAGE, axis=1)[:, -_MOST_CANDIDATES_PER_IMAGE]
-        best[best < least[:, None]] = -1
-    wholes, copies = np.nonzero(best >= _COARSE_SIMILARITY)
-    return wholes + start, copies
+    return best
+
+
+def _take_most_alike(likeness: NDArray[np.float32], start: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return originals and what may be a copy of each, the most alike; they are taken out of `likeness`."""
+    count = min(_CANDIDATES_PER_ROUND, likeness.shape[1])
+    most_alike = np.argpartition(likeness, -count, axis=1)[:, -count:]
+    rows, places = np.nonzero(np.take_along_axis(likeness, most_alike, axis=1) >= _COARSE_SIMILARITY)
+    copies = most_alike[rows, places]
+    likeness[rows, copies] = -1
+    return rows + start, copies
 
 
 def _verified(

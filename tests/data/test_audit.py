@@ -64,6 +64,28 @@ def test_a_copy_on_the_other_side_of_the_split_is_a_leak(folder: Path) -> None:
     assert all(first in training and second not in training for first, second in audit.leaks)
 
 
+def test_every_one_of_sixty_copies_is_told_and_every_validated_one_is_a_leak(folder: Path) -> None:
+    original = np.asarray(Image.open(folder / "monocyte/monocyte_00000.jpg"), np.int16)
+    generator = np.random.default_rng(0)
+    for number in range(59):
+        noisy = original + generator.integers(-2, 3, original.shape)
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"monocyte/copy_{number:02}.png")
+    shutil.copy(folder / "monocyte/copy_00.png", folder / "monocyte/same.png")
+    audit = audit_of(folder)
+    expected = {f"monocyte/copy_{number:02}.png" for number in range(59)}
+    expected |= {"monocyte/monocyte_00000.jpg", "monocyte/same.png"}
+    assert [set(group) for group in audit.copy_groups] == [expected]
+    assert len(audit.near_duplicates) < 60 * 59 / 2
+    split = stratified_split(audit.integrity.usable, audit.integrity.sha256, split_seed=0)
+    training = {entry.file for entry in split.training}
+    validated = {entry.file for entry in split.validation} & expected
+    assert sorted(name for _, name in audit.leaks) == sorted(validated)
+    assert validated
+    assert {name for name, _ in audit.leaks} <= training & expected
+    assert audit_to_dict(audit)["copy_groups"] == [sorted(expected)]
+    assert any("61 in 1 group" in sentence for sentence in audit_sentences(audit))
+
+
 def test_counts_of_the_split_are_those_that_training_makes(folder: Path) -> None:
     audit = audit_of(folder)
     assert audit.training_counts == (5,) * 8

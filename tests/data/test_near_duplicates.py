@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.image_copies import COPIES
-from bloodcell.data.near_duplicates import find_similar_pairs, sketch
+from bloodcell.data.copy_groups import copy_groups
+from bloodcell.data.near_duplicates import find_similar_images, sketch
 from bloodcell.data.synthetic import draw_cell
 
 # Drawn cells stand on one another's likeness; noise of many sizes is as different as real fields are.
@@ -21,7 +22,7 @@ def picture(seed: int) -> Image.Image:
 
 
 def pairs_of(images: list[Image.Image]) -> list[tuple[int, int]]:
-    found = find_similar_pairs(np.stack([sketch(np.asarray(image)) for image in images]))
+    found = find_similar_images(np.stack([sketch(np.asarray(image)) for image in images])).pairs
     return [(pair.first, pair.second) for pair in found]
 
 
@@ -40,7 +41,7 @@ def test_different_drawn_cells_are_no_copies() -> None:
 def test_it_is_said_how_a_copy_is_turned() -> None:
     image = picture(0)
     copies = [image, image.transpose(Image.Transpose.ROTATE_180)]
-    assert [pair.turn for pair in find_similar_pairs(np.stack([sketch(np.asarray(i)) for i in copies]))] == [
+    assert [pair.turn for pair in find_similar_images(np.stack([sketch(np.asarray(i)) for i in copies])).pairs] == [
         "rotated by 180°"
     ]
 
@@ -59,6 +60,36 @@ def test_more_images_than_one_block_are_all_compared() -> None:
     sketches = np.stack([np.asarray(Image.fromarray(s).resize((64, 64), Image.Resampling.BICUBIC)) for s in sketches])
     sketches[599], sketches[300] = sketches[2], sketches[301]
     done: list[int] = []
-    found = find_similar_pairs(sketches, progress=lambda count, total: done.append(count))
+    found = find_similar_images(sketches, progress=lambda count, total: done.append(count)).pairs
     assert [(pair.first, pair.second) for pair in found] == [(2, 599), (300, 301)]
     assert done == [256, 512, 600]
+
+
+def test_many_copies_are_one_group_even_where_each_has_more_that_are_more_alike() -> None:
+    generator = np.random.default_rng(0)
+    cropped = picture(0).crop((9, 9, SIDE_PX - 9, SIDE_PX - 9)).resize((SIDE_PX, SIDE_PX))
+    images = [picture(1)]
+    for kind in (picture(0), cropped):
+        pixels = np.asarray(kind, np.int16)
+        images += [
+            Image.fromarray((pixels + generator.integers(-2, 3, pixels.shape)).clip(0, 255).astype(np.uint8))
+            for _ in range(30)
+        ]
+    similar = find_similar_images(np.stack([sketch(np.asarray(image)) for image in images]))
+    groups = copy_groups([(str(pair.first), str(pair.second)) for pair in similar.pairs])
+    assert [sorted(map(int, group)) for group in groups] == [list(range(1, 61))]
+    assert similar.partly_compared == 0
+
+
+def test_images_that_were_not_compared_with_all_that_look_like_them_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bloodcell.data.near_duplicates._CANDIDATES_PER_ROUND", 1)
+    monkeypatch.setattr("bloodcell.data.near_duplicates._MOST_ROUNDS", 2)
+    # Alike by their grey values in eighths, and different in each.
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 256, (8, 8)).astype(np.float32).repeat(8, 0).repeat(8, 1)
+    sketches = [(coarse + generator.normal(0, 60, coarse.shape)).clip(0, 255).astype(np.uint8) for _ in range(6)]
+    similar = find_similar_images(np.stack(sketches))
+    assert similar.pairs == ()
+    assert similar.partly_compared == 6

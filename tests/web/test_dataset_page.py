@@ -106,7 +106,7 @@ def test_the_audit_shows_faults_with_figures_and_pictures(faulty: Path) -> None:
     assert shown["Images"] == "43"
     assert shown["Usable for training"] == "40"
     assert shown["Unreadable"] == "1"
-    assert shown["Near duplicates, pairs"] == "1"
+    assert shown["Images with near duplicates"] == "2"
     assert shown["Copies under two labels"] == "1"
     assert [expander.label for expander in page.expander][1:] == [
         "The same cell under two labels: one label is wrong · 1 pair",
