@@ -117,8 +117,8 @@ def main() -> None:
         "",
         table([["", "seconds"]] + [[name, f"{seconds:.2f}"] for name, seconds in middle.items()]),
         "",
-        f"- The page with all runs is drawn in {middle[FULL]:.2f} s in a new window and in {middle[AGAIN]:.2f} s once it "
-        f"was opened there; wanted under {WANTED_SECONDS:.0f} s.",
+        f"- The page with all runs is drawn in {middle[FULL]:.2f} s in a new window and in {middle[AGAIN]:.2f} s once "
+        f"it was opened there; wanted under {WANTED_SECONDS:.0f} s.",
         f"- That is {ratio_text(times[FULL], times[EMPTY])} the time of the page without runs.",
         f"- The first visit, with all records to read, took {first:.2f} s.",
     ]
