@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from webui.frame import APP_NAME, FAVICON, draw_frame
+from webui.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
 
 st.set_page_config(page_title=APP_NAME, page_icon=FAVICON, layout="wide")
 
@@ -57,4 +57,7 @@ page = st.navigation(
     position="top",
 )
 draw_frame(page.title)
-page.run()
+try:
+    page.run()
+finally:
+    spare_imports_from_collection()

@@ -1,0 +1,16 @@
+import gc
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+APP = str(Path(__file__).resolve().parents[2] / "app.py")
+
+
+def test_what_was_imported_is_left_out_of_the_garbage_collection_after_every_run() -> None:
+    gc.unfreeze()
+    page = AppTest.from_file(APP, default_timeout=120).run()
+    assert not page.exception
+    frozen = gc.get_freeze_count()
+    assert frozen > 50_000
+    page.run()
+    assert gc.get_freeze_count() <= frozen
