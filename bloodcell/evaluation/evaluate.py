@@ -18,6 +18,7 @@ from bloodcell.errors import DatasetError
 from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.metrics import ClassificationFigures, classification_figures
+from bloodcell.models.weights_file import short_hash
 from bloodcell.paths import readable_path, write_atomically
 from bloodcell.prediction.classifier import Classifier, ImageSource
 from bloodcell.training.run_result import hardware_name
@@ -80,7 +81,8 @@ def evaluate(
     """Answer for every image of a labelled folder and compare.
 
     Args:
-        known_sha256: hashes of the images that trained the weights or chose among them; None: not recorded.
+        known_sha256: hashes of the images that trained the weights or chose among them; None: those that the weights
+            themselves record, if any.
 
     Raises:
         DatasetError: the folder holds no dataset, or none of its images can be read.
@@ -105,8 +107,15 @@ def evaluate(
             (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
         ),
         dataset_fingerprint=_fingerprint(judged),
-        seen_before=None if known_sha256 is None else sum(row.sha256 in known_sha256 for row in rows),
+        seen_before=_seen_before(rows, classifier.known_images if known_sha256 is None else known_sha256),
     )
+
+
+def _seen_before(rows: Sequence[LabelledRow], known: frozenset[str] | None) -> int | None:
+    if known is None:
+        return None
+    beginnings = {short_hash(sha256) for sha256 in known}
+    return sum(short_hash(row.sha256) in beginnings for row in rows)
 
 
 def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def publish(
         test = None if test_folder is None else _test_counts(runs, chosen, weights, test_folder, progress)
         metrics = {**weights.card.metrics, "seeds": seeds_entries(runs, chosen, test)}
         weights = replace(weights, card=replace(weights.card, metrics=metrics))
-    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors)
+    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256)
 
 
 def _calibrated(
@@ -160,7 +160,8 @@ def publish_gate(
     weights, split = gate_for(path, folders, progress)
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
-    return save_weights(path.parent, weights.card, stored_tensors(path), weights.gate_tensors)
+    tensors = stored_tensors(path)
+    return save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256)
 
 
 def with_test_figures(weights: LoadedWeights, test_folder: Path, split: Split, progress: Progress) -> LoadedWeights:

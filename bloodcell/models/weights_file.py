@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -24,6 +24,10 @@ from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 FORMAT_VERSION = 1
 _GATE = "gate."
 """What the names of the gate's tensors begin with in the file."""
+_KNOWN = "known_images"
+"""Name of the tensor that holds the beginnings of the hashes of the images that the weights know."""
+_KNOWN_BYTES = 8
+"""Of each hash: enough that no two of a billion images are likely to share them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,17 +142,35 @@ class LoadedWeights:
     """On the CPU, float32, in evaluation mode."""
     gate_tensors: Mapping[str, Tensor] = field(default_factory=dict)
     """What the gate measures with, by name; empty where these weights refuse nothing."""
+    known_images: frozenset[str] | None = None
+    """Beginnings of the SHA-256, see `short_hash`, of the images that trained them or chose among them; None: not
+    recorded."""
+
+
+def short_hash(sha256: str) -> str:
+    """Return the beginning of a hexadecimal hash that weights keep of each image that they know."""
+    return sha256[: 2 * _KNOWN_BYTES]
 
 
 def save_weights(
-    folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor], gate_tensors: Mapping[str, Tensor] | None = None
+    folder: Path,
+    card: WeightsCard,
+    tensors: Mapping[str, Tensor],
+    gate_tensors: Mapping[str, Tensor] | None = None,
+    known_sha256: Collection[str] = (),
 ) -> WeightsCard:
     """Write NAME.safetensors and NAME.json with its hash, as one; return the card as written.
+
+    Args:
+        known_sha256: of the images that trained the weights or chose among them; none: not recorded.
 
     Raises:
         OSError: the folder cannot be written.
     """
     named = {**tensors, **{f"{_GATE}{key}": tensor for key, tensor in (gate_tensors or {}).items()}}
+    if known_sha256:
+        beginnings = b"".join(sorted({bytes.fromhex(short_hash(sha256)) for sha256 in known_sha256}))
+        named[_KNOWN] = torch.frombuffer(bytearray(beginnings), dtype=torch.uint8).reshape(-1, _KNOWN_BYTES)
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in named.items()})
     written = replace(card, tensors_sha256=hashlib.sha256(data).hexdigest())
     write_pair(folder / f"{card.name}.safetensors", data, written.to_json())
@@ -184,22 +206,33 @@ def weights_from_bytes(card: WeightsCard, data: bytes, *, file_name: str) -> Loa
     try:
         tensors = load(data)
         gate_tensors = {key.removeprefix(_GATE): tensors.pop(key) for key in list(tensors) if key.startswith(_GATE)}
+        known_images = _known_images(tensors.pop(_KNOWN, None))
         model = model_from_tensors(card.model, tensors)
     # A type of number that this safetensors does not know ends in a KeyError there.
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise WeightsError(f"{file_name} does not hold the tensors of the model '{card.model}'.") from error
     if not all(torch.isfinite(tensor).all() for tensor in (*model.state_dict().values(), *gate_tensors.values())):
         raise WeightsError(f"{file_name} holds numbers that are not finite; it cannot answer.")
-    return LoadedWeights(card=card, model=model, gate_tensors=gate_tensors)
+    return LoadedWeights(card=card, model=model, gate_tensors=gate_tensors, known_images=known_images)
+
+
+def _known_images(stored: Tensor | None) -> frozenset[str] | None:
+    if stored is None:
+        return None
+    if stored.dtype != torch.uint8 or stored.ndim != 2 or stored.shape[1] != _KNOWN_BYTES:
+        raise RuntimeError("the hashes of known images are not stored as they must be")
+    return frozenset(bytes(row).hex() for row in stored.tolist())
 
 
 def stored_tensors(path: Path) -> dict[str, Tensor]:
-    """Return a model's tensors as a .safetensors file holds them, half precision as it is, without the gate's.
+    """Return the model's own tensors as a .safetensors file holds them, half precision as it is.
 
     Raises:
         OSError: the file cannot be read.
     """
-    return {key: tensor for key, tensor in load(path.read_bytes()).items() if not key.startswith(_GATE)}
+    return {
+        key: tensor for key, tensor in load(path.read_bytes()).items() if not key.startswith(_GATE) and key != _KNOWN
+    }
 
 
 def model_from_tensors(model_name: str, tensors: Mapping[str, Tensor]) -> CellClassifier:

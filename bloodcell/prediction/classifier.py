@@ -83,6 +83,7 @@ class Classifier:
             BloodcellError: a GPU is asked for and there is none.
         """
         self.card: WeightsCard = weights.card
+        self.known_images = weights.known_images
         self._gate = Gate.of_weights(weights)
         stages = 0 if self._gate is None else self._gate.stages
         self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
 from bloodcell.evaluation.publish import half_precision_where_equal, publish, publish_gate
 from bloodcell.measures.calibration import fit_temperature
-from bloodcell.models.weights_file import LoadedWeights, load_weights, stored_tensors
+from bloodcell.models.weights_file import LoadedWeights, load_weights, save_weights, stored_tensors
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.run_folder import RunFolder
 from tests.conftest import quick_config, train_quietly
@@ -201,3 +202,30 @@ def test_other_images_than_those_of_the_training_fit_no_gate(finished_run: RunFo
 def test_the_gate_of_weights_that_ship_is_not_rewritten_by_name(drawn_dataset: Path) -> None:
     with pytest.raises(WeightsError, match="ship with the program"):
         publish_gate("unet_encoder", folders=DataFolders(dataset=drawn_dataset))
+
+
+def test_published_weights_count_the_images_that_they_know(
+    finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    publish(finished_run, "mine", to=tmp_path)
+    write_synthetic_dataset(tmp_path / "both", per_class=1, size_px=64, seed=5)
+    for key in ("platelet", "monocyte"):
+        (known,) = sorted((drawn_dataset / key).iterdir())[:1]
+        shutil.copy(known, tmp_path / "both" / key / f"known{known.suffix}")
+    loaded = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
+    evaluation = evaluate(loaded, tmp_path / "both")
+    assert evaluation.seen_before == 2
+    assert "2 of these images trained the weights" in report_text(evaluation, loaded)
+    assert evaluate(loaded, drawn_dataset).seen_before == 80
+
+
+def test_fitting_the_gate_again_records_the_images_of_weights_from_before_they_were_recorded(
+    finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    publish(finished_run, "mine", to=tmp_path)
+    path = tmp_path / "mine.safetensors"
+    published = load_weights(path)
+    save_weights(tmp_path, published.card, stored_tensors(path), published.gate_tensors)
+    assert load_weights(path).known_images is None
+    publish_gate("mine", to=tmp_path, folders=DataFolders(dataset=drawn_dataset))
+    assert load_weights(path).known_images == published.known_images

@@ -190,3 +190,23 @@ def test_cards_from_before_there_was_a_gate_are_read(pair: Path) -> None:
     del values["gate"]
     path.write_text(json.dumps(values))
     assert load_weights(pair).card.gate == {}
+
+
+def test_the_images_that_weights_know_travel_with_them_and_not_into_the_model(tmp_path: Path) -> None:
+    model = build_model("simple_cnn")
+    hashes = [f"{number:064x}"[::-1] for number in range(300)]
+    save_weights(tmp_path, card_of("simple_cnn"), model.state_dict(), known_sha256=hashes)
+    assert load_weights(tmp_path / "mine.safetensors").known_images == {sha256[:16] for sha256 in hashes}
+    assert set(stored_tensors(tmp_path / "mine.safetensors")) == set(model.state_dict())
+
+
+def test_weights_from_before_known_images_were_recorded_say_so(pair: Path) -> None:
+    assert load_weights(pair).known_images is None
+
+
+@pytest.mark.parametrize("stored", [torch.zeros(3, 8), torch.zeros(3, 7, dtype=torch.uint8)])
+def test_known_images_that_are_no_hashes_are_refused(stored: torch.Tensor, tmp_path: Path) -> None:
+    tensors = {**build_model("simple_cnn").state_dict(), "known_images": stored}
+    save_weights(tmp_path, card_of("simple_cnn"), tensors)
+    with pytest.raises(WeightsError, match="does not hold the tensors"):
+        load_weights(tmp_path / "mine.safetensors")
