@@ -20,13 +20,19 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure_in_turn(measurements: Mapping[str, Callable[[], float]], *, repeats: int) -> dict[str, list[float]]:
+def measure_in_turn(
+    measurements: Mapping[str, Callable[[], float]],
+    *,
+    repeats: int,
+    warm_up: Mapping[str, Callable[[], object]] | None = None,
+) -> dict[str, list[float]]:
     """Take every measurement once per round, so that a slow minute of the machine touches all of them.
 
-    A first round warms up and is left out. Returns name → values, one per round, in the order of the rounds.
+    A first round warms up and is left out; where it would take long, `warm_up` is that round. Returns name → values,
+    one per round, in the order of the rounds.
     """
-    for measure in measurements.values():
-        measure()
+    for warm in (warm_up or measurements).values():
+        warm()
     values: dict[str, list[float]] = {name: [] for name in measurements}
     for _ in range(repeats):
         for name, measure in measurements.items():

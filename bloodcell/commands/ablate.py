@@ -47,11 +47,13 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.ablation.run_suite import SuiteWatch, run_suite
     from bloodcell.ablation.suite import SuiteFolder
     from bloodcell.ablation.suite_record import write_suite_record
+    from bloodcell.training.allocator import keep_freed_memory
     from bloodcell.training.terminal import stop_on_signals, training_bars
 
     folder = SuiteFolder(options.out)
     if not options.resume:
         folder.create(_new_suite(options))
+    keep_freed_memory(options.device)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         end = run_suite(
             folder,

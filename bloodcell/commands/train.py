@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     }
     config = None if options.resume else _new_config(options, settings)
 
+    from bloodcell.training.allocator import keep_freed_memory
     from bloodcell.training.run_folder import RunFolder
     from bloodcell.training.terminal import stop_on_signals, training_bars
     from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     more = {"more_data": options.more_data, "wait_for_device": options.wait}
     if config is None:
         folder.refuse_other_settings({"experiment": options.experiment, **settings})
+    keep_freed_memory(options.device if config is None else config.device)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         watch = TrainingWatch(report=report, progress=progress, should_stop=should_stop)
         if config is None:

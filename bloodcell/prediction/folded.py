@@ -24,14 +24,14 @@ class FoldedClassifier(CellClassifier):
         folded = copy.deepcopy(model).eval().requires_grad_(False)
         fold_batch_norm(folded)
         self._head = folded.to(device)
-        self._encoder = copy.deepcopy(folded).to(feature_dtype).to(memory_format=torch.channels_last)
+        self.encoder = copy.deepcopy(folded).to(feature_dtype).to(memory_format=torch.channels_last)
         if device.type == "cpu" and torch.backends.mkldnn.is_available():
-            fuse_relu(self._encoder)
+            fuse_relu(self.encoder)
 
     def forward_stages(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) float32 → the map behind each stage, the last one float32, the others as computed."""
         pixels = images.to(self.feature_dtype).contiguous(memory_format=torch.channels_last)
-        *earlier, last = self._encoder.forward_stages(pixels)
+        *earlier, last = self.encoder.forward_stages(pixels)
         return [*earlier, last.float()]
 
     def forward_head(self, features: Tensor) -> Tensor:
