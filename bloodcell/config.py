@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["plateau", "one_cycle"]
-Augmentation = Literal["none", "paper", "mild"]
+Augmentation = Literal["none", "paper", "mild", "strong"]
 Precision = Literal["auto", "fp32", "bf16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 Device = Literal["auto", "cpu", "cuda"]

@@ -56,6 +56,7 @@ FURTHER_ARMS: tuple[ArmKind, ...] = (
         changes=lambda base: {"model": "unet_encoder_no_batch_norm_he", "learning_rate": 3e-4},
     ),
     _further_arm("no_augmentation", "Without augmentation", augmentation="none"),
+    _further_arm("strong_augmentation", "Strong colour, blur and zoom", augmentation="strong"),
     _further_arm("no_label_smoothing", "Without label smoothing", label_smoothing=0.0),
     _further_arm("learning_rate_3e-4", "Learning rate 3e-4", learning_rate=3e-4),
     _further_arm("learning_rate_3e-3", "Learning rate 3e-3", learning_rate=3e-3),

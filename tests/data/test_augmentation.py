@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from bloodcell.config import Augmentation
-from bloodcell.data.augmentation import AUGMENTATIONS, STAIN_VECTORS, BatchAugmenter, _stain
+from bloodcell.data.augmentation import AUGMENTATIONS, STAIN_VECTORS, BatchAugmenter, _blur, _illuminate, _stain
 from bloodcell.data.batches import TrainingBatches, whole_image_size_px
 from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, model_input, prepare_image
 from bloodcell.data.synthetic import draw_cell
@@ -143,3 +143,28 @@ def test_a_known_draw_turns_shifts_and_zooms_as_it_says(monkeypatch: pytest.Monk
     # A quarter turn reads (x, y) at (−y, x); the shift, a quarter of half a side, then meets the spot.
     ys, xs = torch.nonzero(turned > 0.5, as_tuple=True)
     assert (xs.float().mean().item(), ys.float().mean().item()) == pytest.approx((31.5, 31.5), abs=1)
+
+
+def test_a_blur_of_two_and_a_half_passes_is_two_passes_and_half_of_a_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 16, 16)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.ones(1, 1, 1, 1))
+    once, twice, thrice = (_blur(image, passes) for passes in (1, 2, 3))
+    torch.testing.assert_close(_blur(once, 1), twice)
+    torch.testing.assert_close(_blur(image, 2.5), (twice + thrice) / 2)
+    roughness = [float((each - each.mean()).square().sum()) for each in (image, once, twice, thrice)]
+    assert roughness == sorted(roughness, reverse=True)
+
+
+def test_strong_augmentation_moves_the_colours_of_grey_images_and_mild_leaves_them_grey() -> None:
+    grey = torch.full((8, 3, 32, 32), 128, dtype=torch.uint8)
+    spreads = {}
+    names: tuple[Augmentation, ...] = ("strong", "mild")
+    for name in names:
+        ranges = AUGMENTATIONS[name]
+        assert ranges is not None
+        torch.manual_seed(0)
+        lit = _illuminate(grey.float() / 255, ranges)
+        spreads[name] = (lit.mean((2, 3)).amax(1) - lit.mean((2, 3)).amin(1)).min().item()
+    assert spreads["mild"] == pytest.approx(0, abs=1e-6)
+    assert spreads["strong"] > 0.01
