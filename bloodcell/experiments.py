@@ -63,6 +63,11 @@ def fast_unet_encoder() -> RunConfig:
     )
 
 
+def accurate_unet_encoder() -> RunConfig:
+    """The main model as its shipped weights were trained: the fast recipe on larger images, for `--more-data` too."""
+    return replace(fast_unet_encoder(), experiment="accurate_unet_encoder", image_size_px=192, first_image_size_px=96)
+
+
 def fast_simple_cnn() -> RunConfig:
     """Baseline 1 under the fast recipe."""
     return replace(fast_unet_encoder(), experiment="fast_simple_cnn", model="simple_cnn")
@@ -84,6 +89,7 @@ EXPERIMENTS: dict[str, Callable[[], RunConfig]] = {
         paper_shallow_encoder,
         paper_no_dropout,
         fast_unet_encoder,
+        accurate_unet_encoder,
         fast_simple_cnn,
         fast_deep_cnn,
     )
