@@ -53,7 +53,7 @@ def write_suite_record(folder: SuiteFolder, to: Path) -> SuiteFolder:
         )
     )
     for run in runs:
-        _write_run_record(run, record.runs / run.path.name)
+        write_run_record(run, record.runs / run.path.name)
     write_suite_table(record)
     return record
 
@@ -64,7 +64,15 @@ def _has_ended(run: RunFolder) -> bool:
     return outcome is not None and outcome["state"] in ("finished", "failed")
 
 
-def _write_run_record(run: RunFolder, to: Path) -> None:
+def write_run_record(run: RunFolder, to: Path) -> None:
+    """Write the record of a run: the files that hold no weights, with data folders' names alone.
+
+    Args:
+        to: folder of the record; what an older record left there is overwritten.
+
+    Raises:
+        OSError: there is no run, or `to` cannot be written.
+    """
     to.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = json.loads(run.config.read_bytes())
     for name in ("data_folder", "more_training_folder"):

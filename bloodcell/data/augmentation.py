@@ -1,8 +1,8 @@
 """Random variation of training images: whole uint8 batches on the device, a fresh draw for every image.
 
 The paper names illumination, orientation and cell structure and gives no ranges. `paper` is our reading of it, close to
-what such pipelines use; `mild` is what our fast recipe learns best from; `strong` moves colour, focus and scale as far as
-another laboratory's stain and camera do.
+what such pipelines use; `mild` is what our fast recipe learns best from; `strong` moves colour, focus and scale as
+far as another laboratory's stain and camera do.
 """
 
 import math
