@@ -218,7 +218,9 @@ def main() -> None:
     head = (
         f"## Gate\n\n{machine_line()}\n\n{card.name} at {card.image_size_px} px, file {card.tensors_sha256[:12]}; "
         f"fitted on {card.gate['fitted_on']:,} training images, threshold from {card.gate['held_out']:,} held out. "
-        "Nothing below was fitted on; pictures of these kinds, with other seeds, chose among scores."
+        "Nothing below was fitted on. What the gate looks at was chosen with pictures of these kinds in view: "
+        "generated ones and crops had other seeds; photographs, fields and foreign cells were these very ones, so "
+        "their rows are optimistic."
     )
     write_section("gate", "\n\n".join([head, refusals, "\n".join(notes)]))
 

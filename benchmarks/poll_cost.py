@@ -167,7 +167,8 @@ def main() -> None:
         f"## Showing a run on the Train page\n\n{machine_line()} · Chromium, one page, a training under way\n\n"
         f"At the page's own pace the server used **{share:.1%} of a core** ({polls} polls in "
         f"{options.seconds:.0f} s).\n"
-        f"With a poll every {options.fast} s its memory went:\n\n{table(rows)}\n",
+        f"With {options.polls:,} polls, one every {options.fast} s, its memory went (wanted: no growth over 1,000):"
+        f"\n\n{table(rows)}\n",
     )
 
 

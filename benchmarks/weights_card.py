@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.gate import CROP_SIDES_PX, SHARED_DATA, MeasuredSet, foreign_crops, measured_sets
 from bloodcell.data.folder_scan import DataFolders
+from bloodcell.data.split import Split
 from bloodcell.evaluation.publish import with_test_figures
 from bloodcell.evaluation.weights_gate import split_of
 from bloodcell.measures.metrics import classification_figures
@@ -54,8 +55,11 @@ def foreign_entry(classifier: Classifier, data: Path, measured: MeasuredSet) -> 
     }
 
 
-def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> LoadedWeights:
-    """Return weights with all figures of their card measured anew, except those of validation and of other seeds."""
+def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> tuple[LoadedWeights, Split]:
+    """Return weights with all figures of their card measured anew, except those of validation and of other seeds.
+
+    Returns also the split that they were trained on.
+    """
     split = split_of(weights.card, DataFolders(dataset=data / "pbc3200", more_training=more), _silent)
     weights = with_test_figures(weights, data / "pbc_test", split, _silent)
     classifier = Classifier(weights)
@@ -66,7 +70,7 @@ def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> L
         "gate": [gate_entry(one) for one in sets],
         "foreign": foreign_entry(classifier, data, foreign),
     }
-    return replace(weights, card=replace(weights.card, metrics=metrics))
+    return replace(weights, card=replace(weights.card, metrics=metrics)), split
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -83,8 +87,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names:
         path = options.weights_folder / f"{name}.safetensors"
-        weights = measured_weights(load_weights(path), options.data, options.more_data)
-        card = save_weights(path.parent, weights.card, stored_tensors(path), weights.gate_tensors)
+        weights, split = measured_weights(load_weights(path), options.data, options.more_data)
+        tensors = stored_tensors(path)
+        card = save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256)
         write_atomically(path.with_suffix(".md"), card_markdown(card).encode())
         test = card.metrics["test"]
         print(f"{path.with_suffix('.md')}: {test['correct']} of {test['n']} test images right")

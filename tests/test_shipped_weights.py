@@ -33,6 +33,14 @@ def test_the_weights_that_ship_load_and_are_the_model_that_they_are_named_after(
     assert load_weights(name).card.model == name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_weights_know_every_image_of_their_training_and_validation(name: str) -> None:
+    weights = load_weights(name)
+    known = weights.card.training_data["training_images"] + weights.card.training_data["validation_images"]
+    assert weights.known_images is not None
+    assert len(weights.known_images) == known
+
+
 def test_the_main_weights_have_the_papers_parameters() -> None:
     assert count_parameters(load_weights("unet_encoder").model) == 4_718_312
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bloodcell.ablation.run_record import RunRecord
 from bloodcell.data.prediction_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
-from bloodcell.evaluation.evaluate import seen_words
+from bloodcell.evaluation.evaluate import refused_words, seen_words
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.paths import home_folder
 from bloodcell.report.arms import ArmRecords
@@ -123,6 +123,8 @@ def accuracy_words(answers: Answers) -> str:
     if answers.source.images == EVALUATION:
         seen = _evaluation_figures(answers.source.folder).get("seen_before")
         words += f" {seen_words(seen if isinstance(seen, int) else None)}"
+    if refused := refused_words(int(answers.table.is_refused.sum()), n):
+        words += f" {refused}"
     if unreadable := len(answers.table.unreadable_files):
         words += f" {counted(unreadable, 'file', 'files')} could not be read and are not counted."
     return words

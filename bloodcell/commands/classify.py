@@ -20,7 +20,9 @@ def add_to(commands: Commands) -> None:
     classify.add_argument(
         "--heat-maps", type=Path, metavar="DIR", help="also write an overlay (PNG) per answered image"
     )
-    classify.add_argument("--batch-size", type=positive, default=16, metavar="N", help="default: %(default)s")
+    classify.add_argument(
+        "--batch-size", type=positive, metavar="N", help="images per pass; default: as suits the device"
+    )
     add_device(classify)
     classify.add_argument("--engine", choices=ENGINES, help="what computes; default: BLOODCELL_ENGINE, else torch")
 

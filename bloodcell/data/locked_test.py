@@ -1,5 +1,6 @@
-"""The locked test images: whatever is one of them is kept out of training, wherever it lies and however it was copied.
+"""The locked test images: kept out of training wherever they lie, also turned, mirrored, resized or recompressed.
 
+A copy whose edges were cut off by more than about 1 % is not recognised, unless it is the centre that BloodMNIST shows.
 `locked_test.txt` holds no image, only a hash of each file's bytes and two fingerprints: of the whole image, and of the
 centre that BloodMNIST shows of it. Public copies of the dataset contain the same images.
 """

@@ -138,8 +138,10 @@ def read_split(path: Path) -> Split:
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
             for row in csv.DictReader(stream):
+                if not row["sha256"]:
+                    raise ValueError("a line is cut off")
                 parts[row["part"]].append(SplitFile(file=row["file"], label=int(row["label"]), sha256=row["sha256"]))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise RunFolderError(
             f"The split {path} cannot be read ({error}). Start the run again in a new folder."
         ) from error

@@ -39,6 +39,11 @@ class Evaluation:
     seen_before: int | None
     """How many files, byte for byte, trained the weights or chose among them; None: not recorded."""
 
+    @property
+    def refused(self) -> int:
+        """How many images have no class, because they are unlike the training images or no cells."""
+        return sum(row.prediction.status == "refused" for row in self.rows)
+
     def summary(self, classifier: Classifier) -> dict[str, Any]:
         """Return what metrics.json and a weights card hold, plain JSON values."""
         sure = [row.prediction for row in self.rows if row.prediction.status == "ok"]
@@ -53,7 +58,7 @@ class Evaluation:
             "row_shares": self.figures.row_shares.tolist(),
             "class_keys": list(CLASS_KEYS),
             "unreadable": len(self.unreadable),
-            "refused": sum(row.prediction.status == "refused" for row in self.rows),
+            "refused": self.refused,
             "shown_as_sure": len(sure),
             "right_of_sure": right_and_sure,
             "confidence": confidence_entries(
@@ -162,7 +167,7 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
-        *filter(None, [seen_words(evaluation.seen_before)]),
+        *filter(None, [refused_words(evaluation.refused, figures.n), seen_words(evaluation.seen_before)]),
         f"Macro-F1 {figures.macro_f1:.4f}",
         "",
         f"{'class':22}{'n':>6}{'precision':>11}{'recall':>9}{'F1':>9}",
@@ -179,6 +184,16 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
         lines += [f"  {readable_path(name)}: {reason}" for name, reason in evaluation.unreadable]
     return "\n".join(lines) + "\n"
+
+
+def refused_words(refused: int, n: int) -> str:
+    """Return what stands beside an accuracy that counts refused images too; empty where none was refused."""
+    if not refused:
+        return ""
+    return (
+        f"{refused:,} of the {n:,} images were refused: no class is shown for them. The figures count the most "
+        "probable class of every image, shown or not."
+    )
 
 
 def seen_words(seen_before: int | None) -> str:

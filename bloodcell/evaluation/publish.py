@@ -1,7 +1,7 @@
 """A run's best weights as weights under a name: half the size where answers stay the same."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,41 +74,64 @@ def publish(
     (refuse_name if replace_published else refuse_taken_name)(name, to=to)
     _, recorded = folder.read_config()
     runs = runs_of_one_recipe([folder, *other_seeds])
-    chosen = median_run(runs)
     folders = replace(recorded, dataset=data_folder or recorded.dataset)
-    split = read_split(chosen.folder.split)
-    weights, tensors = _calibrated(chosen, runs, folders.dataset, split, progress)
+    split = read_split(folder.split)
+    seeds = _answer_validation(runs, folders.dataset, split, progress)
+    chosen = median_run(runs, seeds.correct)
+    weights, tensors = _calibrated(chosen, runs, seeds, progress)
     training_data = {**weights.card.training_data, "source": source}
     card = replace(weights.card, name=name, licence=licence, training_data=training_data)
     weights = with_gate(replace(weights, card=card), folders, split, progress)
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     if other_seeds:
+        validation = [(correct, len(seeds.labels)) for correct in seeds.correct]
         test = None if test_folder is None else _test_counts(runs, chosen, weights, test_folder, progress)
-        metrics = {**weights.card.metrics, "seeds": seeds_entries(runs, chosen, test)}
+        entries = seeds_entries(runs, chosen, validation=validation, test=test)
+        metrics = {**weights.card.metrics, "seeds": entries}
         weights = replace(weights, card=replace(weights.card, metrics=metrics))
     return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256)
 
 
-def _calibrated(
-    chosen: SeedRun, runs: Sequence[SeedRun], dataset: Path, split: Split, progress: Progress
-) -> tuple[LoadedWeights, dict[str, Tensor]]:
-    """Return the chosen run's weights as they are stored, with what validation decides, and their tensors."""
-    best = load_weights(chosen.folder.best)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _ValidationAnswers:
+    images: Tensor
+    """(M, 3, S, S) uint8."""
+    labels: np.ndarray
+    """(M,)"""
+    logits: list[np.ndarray]
+    """(M, K) per run, all computed alike."""
+
+    @property
+    def correct(self) -> list[int]:
+        return [int((logits.argmax(axis=1) == self.labels).sum()) for logits in self.logits]
+
+
+def _answer_validation(runs: Sequence[SeedRun], dataset: Path, split: Split, progress: Progress) -> _ValidationAnswers:
+    """Answer the validation images with the best weights of every run."""
+    card = runs[0].card
     images = decode_images(
         dataset,
         split.validation,
-        image_size_px=best.card.image_size_px,
-        field_of_view=best.card.field_of_view,
+        image_size_px=card.image_size_px,
+        field_of_view=card.field_of_view,
         progress=lambda done, total: progress("reading validation images", done, total),
     )
-    tensors = half_precision_where_equal(best, images, progress)
+    logits = [_logits(load_weights(run.folder.best).model, images, progress) for run in runs]
+    return _ValidationAnswers(images=images, labels=labels_of(split.validation).numpy(), logits=logits)
+
+
+def _calibrated(
+    chosen: SeedRun, runs: Sequence[SeedRun], seeds: _ValidationAnswers, progress: Progress
+) -> tuple[LoadedWeights, dict[str, Tensor]]:
+    """Return the chosen run's weights as they are stored, with what validation decides, and their tensors."""
+    best = load_weights(chosen.folder.best)
+    tensors = half_precision_where_equal(best, seeds.images, progress)
     model = model_from_tensors(best.card.model, tensors)
-    others = [load_weights(run.folder.best).model for run in runs if run is not chosen]
     measured, _ = measure_validation(
-        _logits(model, images, progress),
-        labels_of(split.validation).numpy(),
-        of_other_seeds=[_logits(other, images, progress) for other in others],
+        _logits(model, seeds.images, progress),
+        seeds.labels,
+        of_other_seeds=[logits for run, logits in zip(runs, seeds.logits, strict=True) if run is not chosen],
     )
     measured["metrics"]["stored_as"] = _stored_as(tensors)
     return LoadedWeights(card=replace(best.card, **measured), model=model), tensors

@@ -24,18 +24,23 @@ class SeedRun:
         """Seed of the run."""
         return int(self.card.recipe["seed"])
 
-    @property
-    def correct(self) -> int:
-        """Validation images that the best epoch answered right."""
-        return int(self.card.metrics["validation"]["correct"])
-
 
 def runs_of_one_recipe(folders: Sequence[RunFolder]) -> list[SeedRun]:
     """Return runs in the order of their seeds.
 
     Raises:
-        WeightsError: a run has no weights, two runs share a seed, or they differ in more than the seed.
+        WeightsError: a run has no weights; of several, one has not finished, two share a seed, or they differ in more
+            than the seed.
+        RunFolderError: a run's outcome cannot be read.
     """
+    if len(folders) > 1:
+        for folder in folders:
+            outcome = folder.read_outcome()
+            if outcome is None or outcome["state"] != "finished":
+                raise WeightsError(
+                    f"The run {folder.path.name} has not finished, so its seed cannot count beside the others. Resume "
+                    "it, or leave it out."
+                )
     runs = sorted(
         (SeedRun(folder=folder, card=read_card(folder.best.with_suffix(".json"))) for folder in folders),
         key=lambda run: run.seed,
@@ -61,26 +66,34 @@ def _differences(first: WeightsCard, second: WeightsCard) -> list[str]:
     return found
 
 
-def median_run(runs: Sequence[SeedRun]) -> SeedRun:
-    """Return the run with the median validation accuracy; of an even number the lower of the two in the middle."""
-    ordered = sorted(runs, key=lambda run: (run.correct, run.seed))
-    return ordered[(len(ordered) - 1) // 2]
+def median_run(runs: Sequence[SeedRun], correct: Sequence[int]) -> SeedRun:
+    """Return the run with the median validation accuracy; of an even number the lower of the two in the middle.
+
+    Args:
+        correct: validation images that each run's weights answer right, measured alike for all.
+    """
+    ordered = sorted(zip(correct, runs, strict=True), key=lambda pair: (pair[0], pair[1].seed))
+    return ordered[(len(ordered) - 1) // 2][1]
 
 
 def seeds_entries(
-    runs: Sequence[SeedRun], shipped: SeedRun, test: Sequence[tuple[int, int]] | None = None
+    runs: Sequence[SeedRun],
+    shipped: SeedRun,
+    *,
+    validation: Sequence[tuple[int, int]],
+    test: Sequence[tuple[int, int]] | None = None,
 ) -> dict[str, Any]:
     """Return what a card states about all seeds, plain JSON values.
 
     Args:
         runs: at least two.
+        validation: right answers and validation images, per run in their order.
         test: right answers and images of a test set, per run in their order; None: not measured.
 
     Returns:
         runs: seed, validation and test with correct and n, ships · validation, test: mean, standard deviation and
         95 % interval of the mean accuracy over seeds, 0 to 1; test is None where it was not measured.
     """
-    validation = [(run.correct, int(run.card.metrics["validation"]["n"])) for run in runs]
     rows = [
         {
             "seed": run.seed,

@@ -86,17 +86,26 @@ def queue_locked() -> Iterator[None]:
 def add_entry(argv: Sequence[str], folder: Path, device: str) -> QueueEntry:
     """Put a job at the end of the queue; the caller holds `queue_locked`."""
     counter = queue_folder() / "last_id"
-    last = int(counter.read_text()) if counter.exists() else 0
-    entry = QueueEntry(id=last + 1, argv=tuple(argv), folder=folder, device=device, submitted=time.time())
+    entry = QueueEntry(id=_last_id(counter) + 1, argv=tuple(argv), folder=folder, device=device, submitted=time.time())
     write_atomically(counter, f"{entry.id}\n".encode())
     entry.write()
     return entry
 
 
+def _last_id(counter: Path) -> int:
+    """Return the highest number that was given out; the entries tell where the counter is lost or damaged."""
+    text = counter.read_text() if counter.exists() else ""
+    counted = int(text) if text.strip().isdecimal() else 0
+    return max([counted, *(int(path.stem) for path in _entry_paths())])
+
+
+def _entry_paths() -> list[Path]:
+    return sorted(path for path in queue_folder().glob("*.json") if _ENTRY_NAME.fullmatch(path.name))
+
+
 def read_entries() -> list[QueueEntry]:
     """Return what waits or runs, in order; a file that is no entry is left out."""
-    paths = sorted(path for path in queue_folder().glob("*.json") if _ENTRY_NAME.fullmatch(path.name))
-    return [entry for path in paths if (entry := _read_entry(path)) is not None]
+    return [entry for path in _entry_paths() if (entry := _read_entry(path)) is not None]
 
 
 def entry_of(folder: Path, entries: Sequence[QueueEntry] | None = None) -> QueueEntry | None:

@@ -223,6 +223,8 @@ def _gate(card: WeightsCard) -> Table:
         title="What it refuses to answer for",
         columns=("Images", "n", "Refused (95 % interval)", "Shown as sure", "Of these wrong"),
         rows=tuple(rows),
+        note="What the gate looks at was chosen with photographs, fields and foreign cells of these sets in view: "
+        "their rows are optimistic.",
     )
 
 

@@ -6,7 +6,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bloodcell.errors import RunFolderError
 from bloodcell.paths import write_atomically
@@ -108,12 +108,17 @@ class ProcessFolder:
         self.write_json(self.outcome, {"state": state, "reason": reason, "ended": time.time()})
 
     def read_outcome(self) -> dict[str, Any] | None:
-        """Return how the last process ended, or None while it has not.
+        """Return how the last process ended (`state`, an OutcomeState, and `reason`), or None while it has not.
 
         Raises:
             RunFolderError: outcome.json is damaged.
         """
-        return self._read_json(self.outcome)
+        values = self._read_json(self.outcome)
+        if values is None:
+            return None
+        if values.get("state") not in get_args(OutcomeState) or not isinstance(values.get("reason"), str):
+            raise RunFolderError(f"{self.outcome} is damaged: it does not say how the process ended. Delete the file.")
+        return values
 
     def write_json(self, path: Path, values: dict[str, Any]) -> None:
         """Write a file of the folder whole."""

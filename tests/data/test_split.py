@@ -88,6 +88,8 @@ def test_names_with_commas_quotes_and_line_breaks_survive_the_file(tmp_path: Pat
         "nonsense\n1\n",
         "part,file,label,sha256\nelsewhere,a,0,0\n",
         "part,file\ntraining,a\n",
+        "part,file,label,sha256\ntraining,a,0,0\nvalidation,b,0,0\ntraining,a,0\n",
+        "part,file,label,sha256\ntraining,a,0,0\nvalidation,b,0,0\ntraining,a\n",
     ],
 )
 def test_a_damaged_split_is_refused(tmp_path: Path, content: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score
 
 from bloodcell.data.folder_scan import DataFolders
@@ -68,6 +69,21 @@ def test_weights_without_a_split_say_that_it_is_not_recorded(classifier: Classif
     evaluation = evaluate(classifier, drawn_dataset)
     assert evaluation.seen_before is None
     assert "is not recorded" in report_text(evaluation, classifier)
+
+
+def test_a_report_says_how_many_images_were_refused(
+    classifier: Classifier, finished_run: RunFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "cells" / "ig").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "cells" / "ig" / "noise.png")
+    assert "refused" not in report_text(evaluate(classifier, tmp_path / "cells"), classifier)
+    publish(finished_run, "mine", to=tmp_path)
+    gated = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
+    evaluation = evaluate(gated, tmp_path / "cells")
+    assert "1 of the 1 images were refused: no class is shown" in report_text(evaluation, gated)
+    write_evaluation(evaluation, gated, tmp_path / "out")
+    assert read_labelled_table(tmp_path / "out" / "predictions_evaluation.csv").is_refused.tolist() == [True]
 
 
 def test_unreadable_files_are_named_and_not_counted(classifier: Classifier, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from bloodcell.jobs import (
     resume_run,
     stop_job,
 )
+from bloodcell.jobs.queue import entry_of, queue_folder
 from bloodcell.jobs.worker import SOURCE
 from bloodcell.paths import runs_folder
 from bloodcell.training.process_folder import ProcessFolder, ProcessIdentity, current_process, process_start_time
@@ -190,6 +191,8 @@ def test_foreign_and_damaged_things_among_the_runs_do_no_harm(tmp_path: Path) ->
     for name, files in {
         "damaged-config": {"config.json": "{"},
         "damaged-outcome": {"config.json": "{}", "outcome.json": "{"},
+        "empty-outcome": {"config.json": "{}", "outcome.json": "{}"},
+        "strange-outcome": {"config.json": "{}", "outcome.json": '{"state": "weird", "reason": ""}'},
         "damaged-status": {"config.json": "{}", "status.json": "[]"},
         "odd-status": {"config.json": "{}", "status.json": '{"pid": "x"}'},
         "damaged-metrics": {"config.json": "{}", "metrics.csv": "a,b\n1,2\n"},
@@ -201,11 +204,26 @@ def test_foreign_and_damaged_things_among_the_runs_do_no_harm(tmp_path: Path) ->
     assert states == {
         "damaged-config": "lost",
         "damaged-outcome": "failed",
+        "empty-outcome": "failed",
+        "strange-outcome": "failed",
         "damaged-status": "failed",
         "odd-status": "failed",
         "damaged-metrics": "lost",
     }
-    assert len(runs_command().splitlines()) == 5
+    assert len(runs_command().splitlines()) == 7
+
+
+@pytest.mark.parametrize("counter", ["", "x", None])
+def test_a_lost_or_damaged_counter_of_the_queue_gives_no_number_twice(enqueue: Enqueue, counter: str | None) -> None:
+    first, second = enqueue(epochs=LONG), enqueue(epochs=1)
+    process_of(first)
+    path = queue_folder() / "last_id"
+    path.unlink()
+    if counter is not None:
+        path.write_text(counter)
+    third = enqueue(epochs=1)
+    ids = [entry.id for folder in (first, second, third) if (entry := entry_of(folder)) is not None]
+    assert ids == [1, 2, 3]
 
 
 def test_runs_lists_states_as_text_and_as_json(enqueue: Enqueue) -> None:
