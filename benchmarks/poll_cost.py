@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def _serving(place: Path, *, pace: float) -> Iterator[_Server]:
         process = subprocess.Popen(command, cwd=_ROOT, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(lambda: _is_healthy(url))
+        wait_for(lambda: _is_healthy(url))
         yield _Server(process.pid, url, counter)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -93,7 +93,7 @@ def _serving(place: Path, *, pace: float) -> Iterator[_Server]:
 def measure_share(server: _Server, seconds: float) -> tuple[float, int]:
     """Return the share of a core over so many seconds of an open page, and the polls in them."""
     with _open_page(server):
-        _wait_for(lambda: server.polls() >= 5)
+        wait_for(lambda: server.polls() >= 5)
         before, polls, start = server.seconds(), server.polls(), time.monotonic()
         time.sleep(seconds)
         return (server.seconds() - before) / (time.monotonic() - start), server.polls() - polls
@@ -105,7 +105,7 @@ def measure_memory(server: _Server, polls: int) -> list[tuple[int, float]]:
     with _open_page(server):
         for part in range(1, 11):
             target = polls * part // 10
-            _wait_for(lambda target=target: server.polls() >= target, seconds=1800)
+            wait_for(lambda target=target: server.polls() >= target, seconds=1800)
             found.append((server.polls(), server.memory_mib()))
     return found
 
@@ -130,7 +130,12 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
-def _wait_for(condition, *, seconds: float = 180) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition: Callable[[], bool], *, seconds: float = 180) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        RuntimeError: it does not within so many seconds.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -153,14 +158,14 @@ def main() -> None:
         config = experiment_config("paper_unet_encoder").changed(image_size_px=64, epochs=1000, device="cpu")
         run = enqueue_run(config, place / "cells", name="watched")
         try:
-            _wait_for(lambda: (run / "metrics.csv").exists(), seconds=600)
+            wait_for(lambda: (run / "metrics.csv").exists(), seconds=600)
             with _serving(place, pace=0) as server:
                 share, polls = measure_share(server, options.seconds)
             with _serving(place, pace=options.fast) as server:
                 memory = measure_memory(server, options.polls)
         finally:
             stop_job(run)
-            _wait_for(lambda: not read_job(run).is_active)
+            wait_for(lambda: not read_job(run).is_active)
     rows = [("polls", "memory, MiB"), *((f"{count:,}", f"{mebibytes:.0f}") for count, mebibytes in memory)]
     write_section(
         "poll_cost",

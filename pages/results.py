@@ -25,7 +25,7 @@ if sources:
 comparisons = suite_comparisons(chosen)
 answers_at_hand = answer_sources(arms)
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-    view = choose_view(has_arms=bool(arms), has_answers=bool(answers_at_hand))
+    view = choose_view(has_sources=bool(sources), has_arms=bool(arms), has_answers=bool(answers_at_hand))
     if view not in (COMPARE, EVALUATE):
         choose_picture_format()
     if view in (CURVES, PAPER):

@@ -11,7 +11,7 @@ from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, read_job, stop_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
 from webui.session_keys import ABLATION_CHOSEN, ABLATION_NOTICE
-from webui.words import counted, error_words, percent, plain_words, sentence_words
+from webui.words import counted, device_words, error_words, percent, plain_words, sentence_words
 
 POLL_SECONDS = 3.0
 _STATE_SIGNS: dict[RunState, str] = {
@@ -85,7 +85,7 @@ def _show_state(job: Job, progress: SuiteProgress) -> None:
         shown = st.error if job.state in ("failed", "lost") else st.info
         shown(sentence_words(job.reason))
     if job.state == "queued":
-        st.caption(f"It starts when {job.device} is free.")
+        st.caption(f"It starts when the {device_words(job.device)} is free.")
     for run in progress.runs:
         if run.reason:
             st.warning(f"{run.arm.title}, seed {run.seed}: {plain_words(run.reason)}", icon=":material/error:")

@@ -34,7 +34,8 @@ def show_suite_table(folder: SuiteFolder) -> None:
     st.caption(
         "Mean over seeds ± standard deviation, then its 95 % intervals over seeds and over images (Wilson). Validation "
         "images also chose the epoch: their figure is optimistic. Training accuracy is measured with "
-        "augmentation and dropout on, so it lies below."
+        "augmentation and dropout on, which lowers it; where it still lies above validation, the run overfits or "
+        "validation swings."
     )
     st.caption(_origin_words(suite, rows))
     st.download_button(
@@ -53,11 +54,11 @@ def _verdict_columns(rows: Sequence[ArmRow]) -> dict[str, list[str]]:
     titles = {row.arm.name: row.arm.title for row in rows}
     return {
         "Arm": [row.arm.title for row in compared],
-        "Compared with": [titles[row.arm.base or ""] for row in compared],
-        "On": [_images_words(row) for row in compared],
+        "Verdict": [row.verdict or "not finished yet" for row in compared],
         "Difference": [_difference_words(row) for row in compared],
         "p (Holm)": [_p_words(row) for row in compared],
-        "Verdict": [row.verdict or "not finished yet" for row in compared],
+        "Compared with": [titles[row.arm.base or ""] for row in compared],
+        "On": [_images_words(row) for row in compared],
     }
 
 
@@ -66,7 +67,9 @@ def _figure_columns(rows: Sequence[ArmRow]) -> dict[str, list[str]]:
         "Arm": [row.arm.title for row in rows],
         "Epochs": [str(row.arm.config.epochs) for row in rows],
         "Seeds": [str(row.runs) for row in rows],
-        "Training": [_DASH if row.training_accuracy is None else percent(row.training_accuracy) for row in rows],
+        "Training, last epoch": [
+            _DASH if row.training_accuracy is None else percent(row.training_accuracy) for row in rows
+        ],
         "Validation, last epoch": [
             _DASH if row.last_validation_accuracy is None else percent(row.last_validation_accuracy) for row in rows
         ],

@@ -65,7 +65,8 @@ def _audit(scan: FolderScan) -> DatasetAudit | None:
         st.error(error_words(error))
         return None
     bar.empty()
-    return audit
+    # The whole page once more: the button and the words beside it now speak of a finished audit.
+    st.rerun()
 
 
 def show_figures(scan: FolderScan, audit: DatasetAudit) -> None:
@@ -79,7 +80,7 @@ def show_figures(scan: FolderScan, audit: DatasetAudit) -> None:
         "Equal files, groups": len(integrity.duplicate_groups),
         "Images with near duplicates": sum(map(len, audit.copy_groups)),
         "Copies under two labels": len(integrity.conflicting_groups) + len(audit.label_conflicts),
-        "Validated and trained on": len(audit.leaks),
+        "In both training and validation": len(audit.leaks),
         "Imaging conditions": len(audit.conditions),
     }
     with st.container(horizontal=True, gap="medium"):
@@ -127,6 +128,8 @@ def show_counts(audit: DatasetAudit) -> None:
             f"Split {audit.split_seed}, as training makes it: {sum(training):,} images train, {sum(validation):,} "
             f"validate ({100 * share:.1f} %). Rarest class {min(training):,}, most frequent {max(training):,}."
         )
+    elif audit.integrity.locked:
+        st.caption("None of these images trains: they belong to the locked test set, or too few others are left.")
     else:
         st.caption("Too few images to split: training needs at least 5 per class.")
     sizes = [f"{width} × {height} px: {count:,}" for width, height, count in audit.sizes[:6]]

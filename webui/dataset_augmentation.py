@@ -16,6 +16,7 @@ from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, as_images, p
 from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS, experiment_config
 from webui.session_keys import DATASET_AUGMENTATION_DRAWS, DATASET_EXPERIMENT
+from webui.train_form import FIRST_EXPERIMENT
 from webui.words import class_name, error_words
 
 _VARIANTS = 5
@@ -25,9 +26,12 @@ _PICTURE_PX = 128
 def show_augmentation(scan: FolderScan) -> None:
     """Show one cell per class beside variants of it, as a chosen experiment draws them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Experiment", sorted(EXPERIMENTS), key=DATASET_EXPERIMENT, width=320)
+        names = sorted(EXPERIMENTS)
+        at_first = names.index(FIRST_EXPERIMENT)
+        name = st.selectbox("Experiment", names, index=at_first, key=DATASET_EXPERIMENT, width=320)
         if st.button("Draw again", key="dataset_draw_again", icon=":material/casino:"):
             st.session_state[DATASET_AUGMENTATION_DRAWS] = st.session_state.get(DATASET_AUGMENTATION_DRAWS, 0) + 1
+    st.caption("Left: the cell as the model reads it when it answers. Beside it: how an epoch may show it in training.")
     draws = st.session_state.get(DATASET_AUGMENTATION_DRAWS, 0)
     for label in range(CLASS_COUNT):
         files = [file.path for file in scan.files if file.label == label]
@@ -39,12 +43,11 @@ def show_augmentation(scan: FolderScan) -> None:
         except (BloodcellError, OSError) as error:
             st.caption(f"{class_name(label)}: {error_words(error)}")
             continue
+        st.caption(class_name(label))
         with st.container(horizontal=True, vertical_alignment="center"):
             for number, picture in enumerate(pictures):
                 kind = "as the model answers on it" if number == 0 else f"variant {number} in training"
                 st.image(picture, alt=f"{class_name(label)}, {kind}", width=_PICTURE_PX)
-            st.caption(class_name(label), width="content")
-    st.caption("Left: the cell as the model reads it when it answers. Beside it: how an epoch may show it in training.")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -73,7 +73,7 @@ def _show_condition(folder: Path, number: int, condition: ImagingCondition) -> N
     red, green, blue = condition.background
     st.markdown(
         f"**Condition {number}** · {counted(len(condition.files), 'image', 'images')} · background red {red}, "
-        f"green {green}, blue {blue} · sharpness {condition.sharpness:.2f}"
+        f"green {green}, blue {blue} · sharpness {condition.sharpness:.2f} (higher is sharper)"
     )
     counts = [f"{class_name(label)} {count:,}" for label, count in enumerate(condition.class_counts) if count]
     st.caption(" · ".join(counts))

@@ -79,9 +79,19 @@ def model_words(card: WeightsCard) -> str:
             n, accuracy, low, high = figures
             return (
                 f"{name} · {percent(accuracy)} right on {counted(n, one, many)} "
-                f"(95 % interval {percent(low)} to {percent(high)}) · expect less on images of another laboratory"
+                f"(95 % interval {percent(low)} to {percent(high)}) · {_foreign_words(card)}"
             )
     return f"{name} · accuracy not measured"
+
+
+def _foreign_words(card: WeightsCard) -> str:
+    """Return what to expect of another laboratory's images, from the card where it was measured."""
+    figures: Any = card.metrics.get("foreign")
+    try:
+        n, right, refused = (int(figures[key]) for key in ("n", "correct", "refused"))
+    except (KeyError, TypeError, ValueError):
+        return "expect less on images of another laboratory"
+    return f"of another laboratory's {n:,} cells {right:,} right, {refused:,} refused: use it on its own kind of images"
 
 
 def accuracy_figures(card: WeightsCard, image_set: str) -> tuple[int, float, float, float] | None:

@@ -39,12 +39,12 @@ def show_comparison(sources: dict[str, AnswerSource]) -> None:
     with left:
         first = _chosen("First", sources, RESULTS_FIRST, index=0)
     with right:
-        second = _chosen("Second", sources, RESULTS_SECOND, index=1)
+        second = _chosen("Second", sources, RESULTS_SECOND, index=_like_the_first(sources))
     if first is None or second is None:
         return
     common = common_images(first, second)
     if not len(common.first_places):
-        st.info("These two share no image, so they cannot be compared image by image.")
+        st.info("These two share no image. Choose two that answered the same images, both validation or both test.")
         return
     _show_counts(paired_answers(common.first_is_right, common.second_is_right), len(common.first_places))
     _show_changed(first, second, common)
@@ -93,6 +93,12 @@ def changed_table(first: Answers, second: Answers, common: CommonImages, chosen:
         columns=("file", "truth", "first answer", "second answer", "first confidence", "second confidence"),
         rows=tuple(rows),
     )
+
+
+def _like_the_first(sources: dict[str, AnswerSource]) -> int:
+    """Return the place of the next set of answers for the same kind of images as the first, else 1."""
+    kinds = [source.images for source in sources.values()]
+    return next((place for place, kind in enumerate(kinds[1:], start=1) if kind == kinds[0]), 1)
 
 
 def _chosen(label: str, sources: dict[str, AnswerSource], key: str, *, index: int) -> Answers | None:

@@ -10,6 +10,7 @@ import streamlit as st
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ACTIVE, Job, enqueue_command, ensure_worker, read_job, stop_job
 from bloodcell.models.weights_file import weights_names
+from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import runs_folder, suites_folder
 from webui.data_choice import chosen_data_folder
 from webui.results_answers import EVALUATION, EVALUATION_TABLE, evaluation_words, evaluations_folder
@@ -68,7 +69,13 @@ def show_evaluations() -> None:
     with st.form("results_evaluate_form"):
         left, right = st.columns(2)
         with left:
-            title = st.selectbox("Model", list(models), format_func=shown_name, key=RESULTS_EVALUATION_MODEL)
+            title = st.selectbox(
+                "Model",
+                list(models),
+                index=_place_of_answering(models),
+                format_func=shown_name,
+                key=RESULTS_EVALUATION_MODEL,
+            )
         with right:
             data = chosen_data_folder(RESULTS_EVALUATION_DATA)
         disabled = title is None or data is None
@@ -80,6 +87,13 @@ def show_evaluations() -> None:
         st.success(notice, icon=":material/check:")
     jobs = _evaluation_jobs()
     _show_jobs(jobs) if not any(job.is_active for job in jobs) else _show_active_jobs()
+
+
+def _place_of_answering(models: dict[str, EvaluatedModel]) -> int:
+    """Return the place of the model that answers on Classify; the first where it is not among them."""
+    names = [model.name for model in models.values()]
+    answering = default_weights()
+    return names.index(answering) if answering in names else 0
 
 
 def _start(model: EvaluatedModel, data: Path) -> None:

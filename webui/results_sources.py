@@ -14,7 +14,7 @@ from bloodcell.paths import SHIPPED_RECORDS, runs_folder, suites_folder
 from bloodcell.report.arms import ArmRecords, group_arms
 from bloodcell.report.comparison_table import comparison_table
 from bloodcell.report.table import Table
-from webui.session_keys import RESULTS_ARMS, RESULTS_SOURCES
+from webui.session_keys import RESULTS_ARMS, RESULTS_ARMS_OFFERED, RESULTS_SOURCES
 from webui.words import counted, error_words
 
 RECORD_FILES = ("config.json", "metrics.csv", "outcome.json", "best.json", "predictions_test.csv")
@@ -32,11 +32,15 @@ class ResultSource:
 
 
 def result_sources() -> dict[str, ResultSource]:
-    """Return all folders that hold runs, by name: the user's suites, the newest first, the user's runs, what ships."""
+    """Return all folders that hold runs, by name: the user's suites, the newest first, the user's runs, what ships.
+
+    Of what ships, suites come first: they fill most of the page.
+    """
     suites = sorted(_folders(suites_folder()), key=lambda path: -path.stat().st_mtime)
     sources = [ResultSource(name=f"Suite {path.name}", folder=path) for path in suites]
     sources.append(ResultSource(name="Trained runs", folder=runs_folder()))
-    sources += [ResultSource(name=f"Shipped {path.name}", folder=path) for path in _folders(SHIPPED_RECORDS)]
+    shipped = sorted(_folders(SHIPPED_RECORDS), key=lambda path: not SuiteFolder(path).suite.exists())
+    sources += [ResultSource(name=f"Shipped {path.name}", folder=path) for path in shipped]
     return {source.name: source for source in sources if _record_times(source.folder)}
 
 
@@ -63,13 +67,17 @@ def read_sources(chosen: Sequence[ResultSource]) -> list[RunRecord]:
 
 
 def choose_arms(records: Sequence[RunRecord]) -> list[ArmRecords]:
-    """Show the choice of arms and return the chosen ones."""
+    """Show the choice of arms and return the chosen ones; arms that were not offered before are chosen at first."""
     arms = group_arms([record for record in records if record.metrics])
     names = [arm.name for arm in arms]
+    kept = [name for name in st.session_state.get(RESULTS_ARMS, []) if name in names]
+    offered = st.session_state.get(RESULTS_ARMS_OFFERED, []) if RESULTS_ARMS in st.session_state else []
+    new = [name for name in names if name not in offered]
+    st.session_state[RESULTS_ARMS] = kept + new[: max(0, MOST_ARMS_AT_FIRST - len(kept))]
+    st.session_state[RESULTS_ARMS_OFFERED] = names
     chosen = st.multiselect(
         "Arms",
         names,
-        default=names[:MOST_ARMS_AT_FIRST],
         key=RESULTS_ARMS,
         placeholder="Choose arms",
         help="An arm is one setting, trained with one or several seeds.",

@@ -24,7 +24,7 @@ from webui.session_keys import (
 from webui.train_reasons import reason
 from webui.words import error_words, plain_words
 
-_FIRST_EXPERIMENT = "fast_unet_encoder"
+FIRST_EXPERIMENT = "fast_unet_encoder"
 _DOUBLE_CLICK_SECONDS = 3.0
 _DEVICE_WORDS = {"auto": "Automatic", "cpu": "CPU", "cuda": "GPU"}
 
@@ -34,7 +34,7 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
     data = chosen_data_folder(TRAIN_DATA)
     if data is None:
         return None
-    names = [_FIRST_EXPERIMENT, *(name for name in EXPERIMENTS if name != _FIRST_EXPERIMENT)]
+    names = [FIRST_EXPERIMENT, *(name for name in EXPERIMENTS if name != FIRST_EXPERIMENT)]
     name = st.selectbox("Experiment", names, key=TRAIN_EXPERIMENT, help="A named recipe; what it fixes is its own.")
     st.caption((EXPERIMENTS[name].__doc__ or "").strip().partition(". ")[0].removesuffix(".") + ".")
     base = EXPERIMENTS[name]()

@@ -12,7 +12,15 @@ from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
-from webui.words import counted, duration_words, error_words, memory_words, name_as_markdown, sentence_words
+from webui.words import (
+    counted,
+    device_words,
+    duration_words,
+    error_words,
+    memory_words,
+    name_as_markdown,
+    sentence_words,
+)
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 20.0
@@ -111,7 +119,7 @@ def _show_state(job: Job) -> None:
         shown(sentence_words(job.reason), icon=_ICONS[job.state])
     if job.state == "queued":
         before = counted(job.jobs_before, "job comes", "jobs come") if job.jobs_before else "no job comes"
-        st.caption(f"It starts when {job.device} is free; {before} before it.")
+        st.caption(f"It starts when the {device_words(job.device)} is free; {before} before it.")
     status = job.status
     if status is None or job.state == "queued":
         return

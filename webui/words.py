@@ -86,14 +86,22 @@ def error_words(error: BloodcellError | OSError) -> str:
 
 
 def duration_words(seconds: float) -> str:
-    """Write a duration with its two largest units: 40 s, 12 min, 3 h 20 min."""
+    """Write a duration with its one or two largest units: 40 s, 12 min, 3 h 20 min, 5 days."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h" if hours >= 48 or not minutes else f"{hours} h {minutes} min"
+    if hours >= 48:
+        return f"{round(hours / 24):,} days"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def device_words(device: str | None) -> str:
+    """Write a device of the queue: CPU, GPU 0; what computes nothing waits for the jobs of its kind."""
+    kind, _, number = (device or "none").partition("-")
+    return {"cpu": "CPU", "cuda": f"GPU {number}".strip()}.get(kind, "job before it")
 
 
 def memory_words(mebibytes: float) -> str:

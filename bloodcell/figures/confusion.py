@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.figures.style import RIGHT_COLOUR, WRONG_COLOUR, DrawnFigure, arranged
+from bloodcell.figures.style import GREY, RIGHT_COLOUR, WRONG_COLOUR, DrawnFigure, arranged
 
 MatrixValues = Literal["counts", "row shares", "column shares"]
 _NAMES = tuple(cell_class.display_name for cell_class in CELL_CLASSES)
@@ -100,10 +100,12 @@ def _texts(
             y=[truth for truth, _ in places],
             text=[_number(shown[place], values) for place in places],
             mode="text",
-            textfont={"size": 14, "color": "#ffffff" if places is strong else weak_colour},
+            textfont={"size": 14, "color": colour},
+            # Plotly pales what was not clicked, and the numbers are to be read after a click too.
+            unselected={"textfont": {"color": colour or GREY}},
             hoverinfo="skip",
         )
-        for places in (strong, weak)
+        for places, colour in ((strong, "#ffffff"), (weak, weak_colour))
     ]
 
 
@@ -111,7 +113,8 @@ def _cells(counts: NDArray[np.int64], *, hide_diagonal: bool) -> go.Scatter:
     places = _places(counts, hide_diagonal=hide_diagonal)
     rows, columns = counts.sum(axis=1), counts.sum(axis=0)
     words = [
-        f"{_NAMES[truth]} answered as {_NAMES[answer].lower()}<br><b>{counts[truth, answer]}</b> images · "
+        f"{_NAMES[truth]} answered as {_NAMES[answer].lower()}<br>"
+        f"<b>{counts[truth, answer]}</b> {_noun(counts[truth, answer])} · "
         f"{_share(counts[truth, answer], rows[truth])} of the truth · "
         f"{_share(counts[truth, answer], columns[answer])} of the answers"
         for truth, answer in places
@@ -138,6 +141,10 @@ def _places(counts: NDArray[np.int64], *, hide_diagonal: bool) -> list[tuple[int
 
 def _number(value: float, values: MatrixValues) -> str:
     return f"{value:.0f}" if values == "counts" else f"{value:.1%}"
+
+
+def _noun(count: int) -> str:
+    return "image" if count == 1 else "images"
 
 
 def _share(part: int, whole: int) -> str:

@@ -43,7 +43,7 @@ def subtype_figure(counted: Sequence[SubtypeAnswers]) -> DrawnFigure:
         )
     arranged(figure, height_px=110 + 34 * len(counted))
     highest = max(((answers.n - answers.right) / answers.n for answers in counted), default=0.0)
-    figure.update_xaxes(title="Share answered wrong", tickformat=".0%", range=[0, max(0.05, 1.08 * highest)])
+    figure.update_xaxes(title="Wrong", tickformat=".0%", range=[0, max(0.05, 1.08 * highest)])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     figure.update_layout(barmode="stack")
     near, other = sum(one.near_misses for one in counted), sum(one.other_mistakes for one in counted)

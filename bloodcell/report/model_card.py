@@ -131,6 +131,8 @@ def _each_class(image_set: str) -> Callable[[WeightsCard], Table]:
                 *(_share(float(of_class[key])) for key in ("precision", "recall")),
                 f"{float(of_class['f1']):.3f}",
             )
+            if of_class["support"]
+            else (CELL_CLASSES[int(of_class["label"])].display_name, "0", "–", "–", "–")
             for of_class in card.metrics[image_set]["per_class"]
         )
         title = f"Each class · {_SETS[image_set][0].lower()}{_SETS[image_set][1:]}"
