@@ -8,14 +8,14 @@ import streamlit as st
 from bloodcell.ablation.arms import ARM_KINDS, PAPER_ARMS
 from bloodcell.ablation.suite import SUITES, Suite, build_suite
 from bloodcell.ablation.suite_estimate import suite_seconds
-from bloodcell.ablation.suite_jobs import enqueue_suite
+from bloodcell.ablation.suite_jobs import enqueue_suite, known_suites
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_runs
+from bloodcell.paths import suites_folder
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
-from webui.ablation_suites import known_suite_folders
 from webui.data_choice import available_data_folders, chosen_data_folder, image_count
 from webui.session_keys import (
     ABLATION_ARMS,
@@ -119,7 +119,8 @@ def _hand_in(suite: Suite) -> None:
 
 def _speed(suite: Suite) -> TrainingSpeed | None:
     config = suite.arms[0].config
-    trained = [path.parent for folder in known_suite_folders().values() for path in folder.runs.glob("*/metrics.csv")]
+    # Suites that ship ran on other computers.
+    trained = [path.parent for folder in known_suites(suites_folder()) for path in folder.runs.glob("*/metrics.csv")]
     past = [RunFolder(path) for path in (*trained, *(job.folder for job in list_runs() if job.state == "finished"))]
     if (found := speed_of_past_runs(config, past)) is not None:
         return found

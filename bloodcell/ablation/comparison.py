@@ -97,8 +97,8 @@ class Comparison:
         if self.verdict == "never learned":
             return "this arm never learned: it is no better than guessing"
         if self.verdict != "cannot be told apart" and self.interval is not None:
-            low, high = (100 * bound for bound in self.interval)
-            return f"{self.verdict} by {points} (95 % interval {low:+.1f} to {high:+.1f})"
+            low, high = sorted(100 * bound * (1 if self.difference > 0 else -1) for bound in self.interval)
+            return f"{self.verdict} by {points} (95 % interval {low:.1f} to {high:.1f})"
         if self.needed is None:
             return "cannot be told apart: both are equally often right"
         if self.is_single_seed:

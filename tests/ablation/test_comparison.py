@@ -58,7 +58,9 @@ def test_a_large_difference_of_steady_runs_has_a_direction(right: tuple[int, ...
     assert result.verdict == verdict
     assert result.interval is not None
     assert result.interval[0] < result.difference < result.interval[1]
-    assert result.sentence.startswith(f"{verdict} by ")
+    smaller, larger = sorted(100 * abs(bound) for bound in result.interval)
+    points = f"{100 * abs(result.difference):.1f}"
+    assert result.sentence == f"{verdict} by {points} points (95 % interval {smaller:.1f} to {larger:.1f})"
 
 
 def test_an_undecided_comparison_says_what_it_would_take() -> None:
