@@ -1,6 +1,8 @@
 """Arguments and progress that commands share."""
 
 import argparse
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -27,6 +29,20 @@ def not_negative(text: str) -> int:
     if (number := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"{number} is not 0 or more")
     return number
+
+
+@contextlib.contextmanager
+def image_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar; yield what moves it: called with what is being done, images done, and images in all."""
+    from tqdm import tqdm  # a command that shows none starts without it
+
+    with tqdm(unit="image", disable=None) as bar:
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.set_description(what)
+            show_progress(bar, done, total)
+
+        yield progress
 
 
 def show_progress(bar: "tqdm[None]", done: int, total: int) -> None:

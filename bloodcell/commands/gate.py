@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bloodcell.commands.arguments import Commands
+from bloodcell.commands.arguments import Commands, image_bar
 
 
 def add_to(commands: Commands) -> None:
@@ -19,18 +19,10 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
-    from tqdm import tqdm
-
-    from bloodcell.commands.arguments import show_progress
     from bloodcell.data.folder_scan import DataFolders
     from bloodcell.evaluation.publish import publish_gate
 
-    with tqdm(unit="image", disable=None) as bar:
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.set_description(what)
-            show_progress(bar, done, total)
-
+    with image_bar() as progress:
         card = publish_gate(
             options.name,
             to=options.to,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bloodcell.commands.arguments import Commands
+from bloodcell.commands.arguments import Commands, image_bar
 
 
 def add_to(commands: Commands) -> None:
@@ -19,6 +19,7 @@ def add_to(commands: Commands) -> None:
     publish.add_argument("name", metavar="NAME", help="small letters, digits, underscores")
     publish.add_argument("--to", type=Path, metavar="DIR", help="default: the user's published weights")
     publish.add_argument("--data", type=Path, metavar="DIR", help="the run's dataset, if it has moved")
+    publish.add_argument("--more-data", type=Path, metavar="DIR", help="the run's second folder, if it has moved")
     publish.add_argument("--test-data", type=Path, metavar="DIR", help="labelled images that chose nothing; measured")
     publish.add_argument("--source", default="", metavar="TEXT", help="where the training images come from")
     publish.add_argument("--licence", default="not stated", metavar="TEXT", help="licence of the weights")
@@ -31,17 +32,20 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.training.run_folder import RunFolder
 
     folder, *other_seeds = map(RunFolder, options.run_dirs)
-    card = publish(
-        folder,
-        options.name,
-        other_seeds=other_seeds,
-        to=options.to,
-        data_folder=options.data,
-        test_folder=options.test_data,
-        source=options.source,
-        licence=options.licence,
-        replace_published=options.replace,
-    )
+    with image_bar() as progress:
+        card = publish(
+            folder,
+            options.name,
+            other_seeds=other_seeds,
+            to=options.to,
+            data_folder=options.data,
+            more_folder=options.more_data,
+            test_folder=options.test_data,
+            source=options.source,
+            licence=options.licence,
+            replace_published=options.replace,
+            progress=progress,
+        )
     for part in ("validation", "test"):
         if part in card.metrics:
             figures = card.metrics[part]

@@ -45,6 +45,7 @@ def publish(
     other_seeds: Sequence[RunFolder] = (),
     to: Path | None = None,
     data_folder: Path | None = None,
+    more_folder: Path | None = None,
     test_folder: Path | None = None,
     source: str = "",
     licence: str = "not stated",
@@ -58,6 +59,7 @@ def publish(
             is published, temperature and threshold are fitted on all, and the card states every seed.
         to: folder to write to; None: the user's published weights.
         data_folder: the run's dataset; None: where it was when the run began.
+        more_folder: the run's second folder of training images, likewise.
         test_folder: labelled images that chose nothing; their figures go into the card.
         source: where the training images come from, in words.
         replace_published: overwrite weights of that name.
@@ -74,7 +76,7 @@ def publish(
     (refuse_name if replace_published else refuse_taken_name)(name, to=to)
     _, recorded = folder.read_config()
     runs = runs_of_one_recipe([folder, *other_seeds])
-    folders = replace(recorded, dataset=data_folder or recorded.dataset)
+    folders = DataFolders(dataset=data_folder or recorded.dataset, more_training=more_folder or recorded.more_training)
     split = read_split(folder.split)
     seeds = _answer_validation(runs, folders.dataset, split, progress)
     chosen = median_run(runs, seeds.correct)

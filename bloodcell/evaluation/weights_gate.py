@@ -27,13 +27,16 @@ _CHUNK = 32
 def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progress: Progress) -> LoadedWeights:
     """Return weights with a gate; without one where they were trained on fewer images than a gate needs.
 
-    The second folder of training images is left out where it is gone: the gate then knows the first one's alone.
-
     Raises:
         DatasetError: images of the dataset are gone or have changed.
     """
     sides = [(folders.dataset, split.training)]
-    if folders.more_training is not None and folders.more_training.is_dir():
+    if split.more_training:
+        if folders.more_training is None or not folders.more_training.is_dir():
+            raise DatasetError(
+                "These weights also learned from images of a second folder, which is gone. Put it back, or name it "
+                "(--more-data)."
+            )
         sides.append((folders.more_training, split.more_training))
     training = [entry for _, entries in sides for entry in entries]
     if len(training) < FEWEST_IMAGES:

@@ -8,6 +8,7 @@ from bloodcell.command_line import main
 from bloodcell.data.split import read_split
 from bloodcell.data.synthetic import write_synthetic_dataset
 from bloodcell.errors import DatasetError
+from bloodcell.evaluation.publish import publish
 from bloodcell.models.weights_file import read_card
 from bloodcell.training.run_folder import RunFolder
 from bloodcell.training.train_run import TrainingWatch, start_run
@@ -88,6 +89,17 @@ def test_a_second_folder_that_is_gone_is_a_sentence(drawn_dataset: Path, more_im
     shutil.rmtree(more_images)
     with pytest.raises(DatasetError, match="cannot be read from"):
         train_quietly(None, None, folder.path)
+
+
+def test_publishing_needs_the_second_folder_wherever_it_lies_now(
+    drawn_dataset: Path, more_images: Path, tmp_path: Path
+) -> None:
+    run = train_with_more(drawn_dataset, more_images, tmp_path / "run")
+    moved = more_images.rename(tmp_path / "moved")
+    with pytest.raises(DatasetError, match="second folder, which is gone"):
+        publish(run, "mine", to=tmp_path)
+    card = publish(run, "mine", to=tmp_path, more_folder=moved)
+    assert card.gate["fitted_on"] == 64 + 24
 
 
 def test_the_command_line_takes_a_second_folder(drawn_dataset: Path, more_images: Path, tmp_path: Path) -> None:
