@@ -110,6 +110,32 @@ def test_only_the_chosen_arms_are_shown(open_page: OpenPage, suite: Path) -> Non
     assert set(_table(page, "Run")["Arm"]) == {"deep_cnn"}
 
 
+def test_arms_of_runs_that_are_added_are_chosen_and_those_left_out_stay_out(
+    open_page: OpenPage, suite: Path, home: Path
+) -> None:
+    config = RunConfig(experiment="fast_unet_encoder", model="unet_encoder", image_size_px=96, epochs=4)
+    write_drawn_record(home / "runs" / "mine", config, images=80)
+    page = open_page()
+    arms = page.multiselect(key="results_arms").value
+    assert "fast_unet_encoder" not in arms
+    page.multiselect(key="results_arms").set_value([arm for arm in arms if arm != "deep_cnn"]).run()
+    page.multiselect(key="results_sources").set_value(["Suite drawn", "Trained runs"]).run()
+    chosen = page.multiselect(key="results_arms").value
+    assert "fast_unet_encoder" in chosen
+    assert "deep_cnn" not in chosen
+
+
+def test_a_view_comes_back_with_the_runs_that_it_needs(open_page: OpenPage, suite: Path) -> None:
+    page = _see(open_page(), PAPER)
+    page.multiselect(key="results_sources").set_value([]).run()
+    assert not page.exception
+    assert "Choose runs and arms above" in _texts(page)
+    assert page.segmented_control(key="results_view").value == EVALUATE
+    page.multiselect(key="results_sources").set_value(["Suite drawn"]).run()
+    assert page.segmented_control(key="results_view").value == PAPER
+    assert "in the paper's order" in _texts(page)
+
+
 def test_a_chosen_cell_lists_exactly_the_images_of_the_predictions_file(open_page: OpenPage, suite: Path) -> None:
     page = _see(open_page(), MISTAKES)
     name = page.selectbox(key="results_answers").value.split(" · ")[0]

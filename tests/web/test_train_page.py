@@ -100,7 +100,7 @@ def test_start_hands_in_the_run_with_what_was_changed_and_shows_it(
     assert (config.epochs, config.image_size_px, config.experiment) == (2, 32, FAST)
     assert folders.dataset == with_data
     assert page.selectbox(key="train_chosen").value == "my-first"
-    assert "It starts when cpu is free" in texts(page)
+    assert "It starts when the CPU is free" in texts(page)
 
 
 def test_a_double_click_hands_in_one_run_and_a_later_click_another(
