@@ -191,7 +191,7 @@ def cost_note(name: str, repeats: int) -> str:
     images = list(not_cells.drawn_cells(BATCH_SIZE, seed=SEED))
     classifiers = {
         "with": Classifier(weights, device="cpu"),
-        "without": Classifier(replace(weights, card=replace(weights.card, gate={})), device="cpu"),
+        "without": Classifier(replace(weights, card=replace(weights.card, gate={}), gate_tensors={}), device="cpu"),
     }
     seconds = measure_in_turn(
         {key: partial(seconds_of, partial(each.probabilities, images)) for key, each in classifiers.items()},
