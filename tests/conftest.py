@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,23 +39,32 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("BLOODCELL_HOME", str(home))
         yield
         if (home / "queue").is_dir():
-            for pid in [*worker_processes(home), *job_processes()]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            # Again until none is left: a worker that is killed may have started a job that nobody has noted yet.
+            while pids := [*_processes_of(home), *job_processes()]:
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
 
 
 def worker_processes(home: Path) -> list[int]:
     """Return the numbers of the processes that walk a home's queue, found by what the system says of them."""
-    found = []
+    return [
+        pid for pid, command in _processes_of(home).items() if command[3:4] == [b"work"] and b"--job" not in command
+    ]
+
+
+def _processes_of(home: Path) -> dict[int, list[bytes]]:
+    """Return number → command line of all `python -m bloodcell` that have a home, ended ones left out."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes().split(b"\0")
             environment = (path / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        is_worker = command[1:4] == [b"-m", b"bloodcell", b"work"] and b"--job" not in command
-        if is_worker and f"BLOODCELL_HOME={home}".encode() in environment:
-            found.append(int(path.name))
+        if command[1:3] == [b"-m", b"bloodcell"] and f"BLOODCELL_HOME={home}".encode() in environment:
+            found[int(path.name)] = command
     return found
 
 

@@ -119,9 +119,14 @@ def test_a_figure_is_saved_in_the_chosen_format(results: Page) -> None:
     results.get_by_test_id(VIEWS).nth(1).get_by_text("SVG").click()
     results.wait_for_selector(IDLE)
     plot = results.locator(".js-plotly-plot").first
-    plot.hover()
-    with results.expect_download() as download:
-        plot.locator('[data-title^="Download plot"], [aria-label^="Download plot"]').first.click()
+    # The page may still be idle from before the click: until the figures are drawn anew they are saved as before.
+    for _ in range(20):
+        plot.hover()
+        with results.expect_download() as download:
+            plot.locator('[data-title^="Download plot"], [aria-label^="Download plot"]').first.click()
+        if download.value.suggested_filename == "validation_curves.svg":
+            break
+        results.wait_for_timeout(250)
     assert download.value.suggested_filename == "validation_curves.svg"
     assert "<svg" in Path(download.value.path()).read_text(encoding="utf-8")[:200]
 
