@@ -1,4 +1,4 @@
-"""Seconds from starting the app until a person sees the first page, and until a new server shows a run under way.
+"""Seconds from starting the app until a person sees and can use the first page, and until it shows a run under way.
 
     python -m benchmarks.app_start [--repeats 5] [--results RESULTS.md]
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -42,22 +42,27 @@ def run_under_way(page: Page) -> None:
 
 def start(
     browser: Browser, place: Path, address: str, wait: Callable[[Page], None], data: Path | None = None
-) -> tuple[float, float]:
-    """Start a server and open an address; return the seconds until it answers, and from then until it is shown."""
+) -> tuple[float, float, float]:
+    """Start a server and open an address; return the seconds until it answers, the heading stands, and `wait` ends."""
     began = time.perf_counter()
     variables = {"BLOODCELL_HOME": str(place / "home")} | ({} if data is None else {"BLOODCELL_DATA": str(data)})
     with server_process(place / "log", **variables) as (url, _):
         answered = time.perf_counter()
         page = browser.new_page()
         page.goto(url + address)
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=_PATIENCE_MS)
+        headed = time.perf_counter()
         wait(page)
         shown = time.perf_counter()
         page.close()
-    return answered - began, shown - answered
+    return answered - began, headed - began, shown - began
 
 
-def measure(place: Path, repeats: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Return both times of the first page, and of the Train page with a run under way, per round."""
+Times = list[tuple[float, float, float]]
+
+
+def measure(place: Path, repeats: int) -> tuple[Times, Times]:
+    """Return the times of the first page, and of the Train page with a run under way, per round."""
     cells = place / "cells"
     cells.mkdir()
     write_synthetic_dataset(cells, per_class=50, size_px=64, seed=0)
@@ -78,10 +83,11 @@ def measure(place: Path, repeats: int) -> tuple[list[tuple[float, float]], list[
     return pages, runs
 
 
-def _row(name: str, times: Sequence[tuple[float, float]]) -> list[str]:
-    answered, shown = zip(*times, strict=True)
-    whole = [sum(pair) for pair in times]
-    return [name, *(f"{statistics.median(values):.2f}" for values in (answered, shown, whole)), f"{max(whole):.2f}"]
+def _row(name: str, times: Times) -> list[str]:
+    answered, headed, shown = zip(*times, strict=True)
+    behind = [whole - heading for _, heading, whole in times]
+    middle = [f"{statistics.median(values):.2f}" for values in (answered, headed, shown, behind)]
+    return [name, *middle, f"{max(behind):.2f}"]
 
 
 def main() -> None:
@@ -96,7 +102,12 @@ def main() -> None:
         subprocess.run, [sys.executable, "-m", "bloodcell", "--help"], stdout=subprocess.DEVNULL, check=True
     )
     helped = statistics.median(seconds_of(command) for _ in range(options.repeats))
-    rows = [["seconds, medians", "server answers", "then shown after", "in all", "slowest"]]
+    rows = [
+        [
+            *("seconds from the start, medians", "server answers", "heading visible", "complete"),
+            *("from heading to complete", "slowest"),
+        ]
+    ]
     rows += [_row("first page", pages), _row("Train page, a run under way", runs)]
     lines = [
         "## Start of the app",
@@ -107,7 +118,8 @@ def main() -> None:
         "",
         table(rows),
         "",
-        "- Wanted: first page in all under 3 s; a run under way shown within 3 s by a new server.",
+        "- Wanted: first page visible within 3 s; a run under way shown within 3 s by a new server.",
+        "- Complete: Classify takes files, with its model loaded; Train shows the run and the button that stops it.",
         f"- `python -m bloodcell --help` takes {helped:.2f} s; wanted under 0.3 s.",
     ]
     write_section("app_start", "\n".join(lines), path=options.results)
