@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.prediction.engines import PixelScale
 from bloodcell.prediction.folded import fold_batch_norm
 from bloodcell.prediction.gate import statistics_of_moments
 
@@ -33,7 +34,7 @@ class OpenVinoEngine:
         self,
         model: CellClassifier,
         *,
-        pixels: tuple[tuple[float, ...], tuple[float, ...]],
+        pixels: PixelScale,
         image_size_px: int,
         gate_stages: int,
         in_bf16: bool,
@@ -41,7 +42,6 @@ class OpenVinoEngine:
         """Compile a copy of the model, a second or two.
 
         Args:
-            pixels: mean and deviation per channel of pixel values from 0 to 1.
             image_size_px: of the only images that it will take; their number is free.
             gate_stages: how many stages the gate looks at, 0 without a gate.
 
