@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from bloodcell.jobs import ensure_worker
 from webui.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
 
 st.set_page_config(page_title=APP_NAME, page_icon=FAVICON, layout="wide")
@@ -57,6 +58,7 @@ page = st.navigation(
     position="top",
 )
 draw_frame(page.title)
+ensure_worker()
 try:
     page.run()
 finally:

@@ -2,14 +2,12 @@
 
 import streamlit as st
 
-from bloodcell.jobs import ensure_worker
 from webui.ablation_form import choose_new_suite, show_estimate
 from webui.ablation_suites import choose_suite, show_notice, show_progress
 from webui.ablation_table import show_suite_table
 from webui.frame import require_frame
 
 require_frame()
-ensure_worker()
 
 form_side, suite_side = st.columns([4, 7], gap="large")
 with suite_side:

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from bloodcell.jobs import ensure_worker, list_runs
+from bloodcell.jobs import list_runs
 from webui.frame import require_frame
 from webui.train_form import choose_new_run
 from webui.train_results import show_curves, show_mistakes
 from webui.train_runs import choose_run, show_notice, show_progress
 
 require_frame()
-ensure_worker()
 
 jobs = list_runs()
 form_side, run_side = st.columns([5, 6], gap="large")

@@ -10,6 +10,7 @@ from bloodcell.ablation.suite_jobs import is_shipped, known_suites, resume_suite
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, read_job, stop_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
+from webui.polling import show_polled
 from webui.session_keys import ABLATION_CHOSEN, ABLATION_NOTICE
 from webui.words import counted, device_words, error_words, percent, plain_words, sentence_words
 
@@ -47,7 +48,7 @@ def show_progress(folder: SuiteFolder) -> None:
         return
     job = read_job(folder.path)
     drawn = _fingerprint(folder, job)
-    st.fragment(_poll, run_every=POLL_SECONDS if job.is_active else None)(folder, drawn)
+    show_polled(lambda: _poll(folder, drawn), every_seconds=POLL_SECONDS if job.is_active else None)
 
 
 def show_notice() -> None:

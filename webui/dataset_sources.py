@@ -14,6 +14,7 @@ from bloodcell.jobs import enqueue_command, read_job, stop_job
 from bloodcell.paths import home_folder
 from webui.cell_inputs import forget_server_copies
 from webui.data_choice import own_data_folder
+from webui.polling import show_polled
 from webui.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
 from webui.words import counted, error_words, sentence_words
 
@@ -68,7 +69,7 @@ def show_downloads() -> None:
     chosen = sets[name]
     st.caption(f"About {chosen.download_mb:,} MB. {chosen.licence}. Cite: {chosen.source}.")
     active = read_job(_job_folder(chosen)).is_active if _job_folder(chosen).exists() else False
-    st.fragment(_show_download, run_every=_POLL_SECONDS if active else None)(chosen, active)
+    show_polled(lambda: _show_download(chosen, active), every_seconds=_POLL_SECONDS if active else None)
 
 
 def _show_download(public_set: PublicSet, drawn_active: bool) -> None:

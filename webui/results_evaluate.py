@@ -8,11 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from bloodcell.errors import BloodcellError
-from bloodcell.jobs import ACTIVE, Job, enqueue_command, ensure_worker, read_job, stop_job
+from bloodcell.jobs import ACTIVE, Job, enqueue_command, read_job, stop_job
 from bloodcell.models.weights_file import weights_names
 from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import runs_folder, suites_folder
 from webui.data_choice import chosen_data_folder
+from webui.polling import show_polled
 from webui.results_answers import EVALUATION, EVALUATION_TABLE, evaluation_words, evaluations_folder
 from webui.results_views import MISTAKES
 from webui.session_keys import (
@@ -63,7 +64,6 @@ def measurable_models() -> dict[str, EvaluatedModel]:
 
 def show_evaluations() -> None:
     """Show the form that starts an evaluation, and all evaluations there are."""
-    ensure_worker()
     models = measurable_models()
     st.markdown("Measure a model on a labelled folder: a folder with one folder per class. It runs in the background.")
     with st.form("results_evaluate_form"):
@@ -86,7 +86,10 @@ def show_evaluations() -> None:
     if notice := st.session_state.pop(RESULTS_EVALUATED, ""):
         st.success(notice, icon=":material/check:")
     jobs = _evaluation_jobs()
-    _show_jobs(jobs) if not any(job.is_active for job in jobs) else _show_active_jobs()
+    if any(job.is_active for job in jobs):
+        show_polled(_show_active_jobs, every_seconds=_REFRESH_SECONDS)
+    else:
+        _show_jobs(jobs)
 
 
 def _place_of_answering(models: dict[str, EvaluatedModel]) -> int:
@@ -125,7 +128,6 @@ def _evaluation_jobs() -> list[Job]:
     return [read_job(folder) for folder in folders]
 
 
-@st.fragment(run_every=_REFRESH_SECONDS)
 def _show_active_jobs() -> None:
     jobs = _evaluation_jobs()
     _show_jobs(jobs)

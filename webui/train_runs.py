@@ -11,6 +11,7 @@ import streamlit as st
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
 from bloodcell.training.run_folder import RunFolder, RunStatus
+from webui.polling import show_polled
 from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
 from webui.words import (
     counted,
@@ -85,7 +86,7 @@ def show_progress(job: Job, jobs: Sequence[Job]) -> None:
     """Show where a run stands and what waits; the page is drawn anew once that has changed more than a figure."""
     drawn = Drawn(states=_states(jobs), metrics_changed_ns=_metrics_changed_ns(job.folder), at=time.monotonic())
     is_polled = any(other.is_active for other in jobs)
-    st.fragment(_poll, run_every=POLL_SECONDS if is_polled else None)(job.folder, drawn)
+    show_polled(lambda: _poll(job.folder, drawn), every_seconds=POLL_SECONDS if is_polled else None)
 
 
 def _poll(folder: Path, drawn: Drawn) -> None:

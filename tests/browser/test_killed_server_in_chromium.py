@@ -1,18 +1,20 @@
-"""A web server that is killed while a training runs that was started from its page."""
+"""A web server, or the worker of the queue, that is killed while a training runs and its page is open."""
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bloodcell.jobs import list_jobs
+from bloodcell.jobs import enqueue_run, list_jobs, read_job
 from bloodcell.jobs.queue import entry_of
+from bloodcell.training.device_lock import device_locked
 from bloodcell.training.run_folder import RunFolder
 from tests.browser.conftest import IDLE, open_page, server_process
-from tests.conftest import job_processes, worker_processes
+from tests.conftest import job_processes, quick_config, worker_processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -77,3 +79,24 @@ def test_training_outlives_a_killed_server_and_the_next_one_shows_it_at_once(
     assert (worker_processes(home), job_processes()) == (workers, processes)
     assert run.log.read_text().count("starts") == 1
     assert elapsed_seconds < ALLOWED_SECONDS
+
+
+def test_an_open_page_replaces_a_killed_worker(chromium: Browser, drawn_dataset: Path, tmp_path: Path) -> None:
+    home = Path(os.environ["BLOODCELL_HOME"])
+    places = {"BLOODCELL_HOME": str(home), "BLOODCELL_DATA": str(drawn_dataset)}
+    # While the device is taken nothing changes on the page, so nothing but its polls can see to the worker.
+    with device_locked("cpu", tmp_path):
+        run = enqueue_run(quick_config(), drawn_dataset, name="waiting")
+        with (
+            server_process(tmp_path / "server.log", **places) as (url, _),
+            open_page(chromium, url, width=1360, address="/train", landmark="stHeading") as page,
+        ):
+            expect(page.get_by_role("button", name="Take out of the queue").first).to_be_visible()
+            (killed,) = worker_processes(home)
+            os.kill(killed, signal.SIGKILL)
+            deadline = time.monotonic() + 60
+            while (workers := worker_processes(home)) in ([], [killed]):
+                assert time.monotonic() < deadline, "no worker took the place of the killed one"
+                page.wait_for_timeout(200)
+            assert len(workers) == 1
+            assert read_job(run).state == "queued"
