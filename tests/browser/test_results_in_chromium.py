@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,9 +63,13 @@ def table(home: Path) -> LabelledTable:
 
 
 def _cell(page: Page, truth: int, answered_as: int) -> tuple[float, float]:
-    """Return where a cell of the matrix stands on the screen."""
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-    assert box is not None
+    """Return where a cell of the matrix stands on the screen, once the matrix is no longer being drawn anew."""
+    before = None
+    deadline = time.monotonic() + ANSWER_TIMEOUT_MS / 1000
+    while (box := page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()) is None or box != before:
+        assert time.monotonic() < deadline, "the matrix does not come to rest"
+        before = box
+        page.wait_for_timeout(100)
     return (
         box["x"] + (answered_as + 0.5) / CLASS_COUNT * box["width"],
         box["y"] + (truth + 0.5) / CLASS_COUNT * box["height"],

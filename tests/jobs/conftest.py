@@ -1,6 +1,7 @@
 """Fixtures of the job tests: real processes on drawn cells."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bloodcell.jobs import Job, enqueue_run, read_job
-from bloodcell.jobs.queue import entry_of
+from bloodcell.jobs.queue import entry_of, queue_folder
+from bloodcell.training.device_lock import is_held
 from tests.conftest import quick_config
 from tests.conftest import worker_processes as home_workers
 
@@ -42,6 +44,16 @@ def process_of(folder: Path) -> int:
 def worker_processes() -> list[int]:
     """Return the numbers of the processes that walk this test's queue."""
     return home_workers(Path(os.environ["BLOODCELL_HOME"]))
+
+
+def kill_worker() -> None:
+    """Kill the process that walks this test's queue; return once another can take its place."""
+    wait_for(lambda: bool(worker_processes()))
+    for worker in worker_processes():
+        os.kill(worker, signal.SIGKILL)
+    # A process that dies gives its locks back milliseconds after the system has forgotten its command line.
+    wait_for(lambda: not is_held(queue_folder() / "worker.lock"))
+    assert worker_processes() == []
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from bloodcell.jobs import enqueue_command, ensure_worker, list_jobs, read_job, 
 from bloodcell.jobs.queue import add_entry, queue_locked, read_entries
 from bloodcell.jobs.worker import SOURCE, work
 from bloodcell.training.device_lock import device_locked, is_device_held
-from tests.jobs.conftest import LONG, process_of, wait_for, wait_for_state, worker_processes
+from tests.jobs.conftest import LONG, kill_worker, process_of, wait_for, wait_for_state, worker_processes
 
 Enqueue = Callable[..., Path]
 
@@ -52,9 +52,7 @@ def test_a_killed_training_is_lost_within_5_s_and_its_place_is_free_within_2_s(e
 def test_the_job_of_a_killed_worker_goes_on_and_is_not_started_twice(enqueue: Enqueue) -> None:
     first, second = enqueue(epochs=60), enqueue(epochs=1)
     pid = process_of(first)
-    for worker in worker_processes():
-        os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: not worker_processes())
+    kill_worker()
     assert read_job(first).state == "running"
     ensure_worker()
     wait_for_state(second, "finished")
@@ -142,20 +140,13 @@ def test_a_job_that_was_started_and_never_lived_is_lost_and_can_be_resumed(enque
     """As when the machine loses power right after a start."""
     with device_locked("cpu", tmp_path):
         folder = enqueue(epochs=1)
-        kill_workers_only()
+        kill_worker()
         (entry,) = read_entries()
         values = entry.path.read_text().replace('"started": null', f'"started": {time.time()}')
         entry.path.write_text(values)
         assert read_job(folder).state == "lost"
     resume_run(folder)
     wait_for_state(folder, "finished")
-
-
-def kill_workers_only() -> None:
-    wait_for(lambda: bool(worker_processes()))
-    for worker in worker_processes():
-        os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: not worker_processes())
 
 
 def test_an_entry_that_is_none_is_left_out(drawn_dataset: Path, tmp_path: Path) -> None:
