@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.ablation.run_suite import SuiteWatch, run_suite
     from bloodcell.ablation.suite import SuiteFolder
     from bloodcell.ablation.suite_record import write_suite_record
-    from bloodcell.training.allocator import keep_freed_memory
+    from bloodcell.allocator import keep_freed_memory
     from bloodcell.training.terminal import stop_on_signals, training_bars
 
     folder = SuiteFolder(options.out)

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     from tqdm import tqdm
 
+    from bloodcell.allocator import keep_freed_memory
     from bloodcell.data.prediction_table import PredictionRow, write_table
     from bloodcell.paths import open_atomically
     from bloodcell.prediction.classifier import Classifier
@@ -38,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.prediction.image_sources import open_sources
 
     engine = options.engine or chosen_engine()
+    keep_freed_memory(options.device)
     classifier = Classifier.load(options.weights, device=options.device, engine=engine)
     heat_maps = HeatMapFolder(options.heat_maps, classifier.card) if options.heat_maps else None
     unreadable: list[tuple[str, str]] = []

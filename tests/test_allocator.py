@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from bloodcell.allocator import keep_freed_memory
 from bloodcell.command_line import main
-from bloodcell.training.allocator import keep_freed_memory
 from tests.conftest import REPOSITORY, quick_config, train_quietly
+from tests.prediction.pictures import encoded
 
 HAS_GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 FAULTS = """
 import resource, sys, torch
-from bloodcell.training.allocator import keep_freed_memory
+from bloodcell.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory("cpu")
 def faults():
@@ -67,6 +68,14 @@ def test_the_ablate_command_does_it_on_the_processor(
     arguments = ("--suite", "smoke", "--data", drawn_dataset, "--out", tmp_path / "suite", "--epochs", 1)
     options = ("--seeds", 0, "--arms", "simple_cnn", "--device", "cpu")
     assert main(["ablate", *map(str, (*arguments, *options))]) == 0
+    assert [number for number, _ in calls] == [-4, -1, -2]
+
+
+def test_the_classify_command_does_it_on_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = told(monkeypatch, gnu_get_libc_version=None)
+    (tmp_path / "cell.png").write_bytes(encoded(0))
+    arguments = (tmp_path / "cell.png", "--csv", tmp_path / "answers.csv", "--weights", "simple_cnn")
+    assert main(["classify", *map(str, arguments), "--device", "cpu"]) == 0
     assert [number for number, _ in calls] == [-4, -1, -2]
 
 
