@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ def available_engines(weights: LoadedWeights, folder: Path, *, threads: int) -> 
     if "openvino" not in missing:
         for name, hint in (("fp32", "f32"), ("bf16", "bf16")):
             engines[f"OpenVINO {name}"] = openvino_engine(path, precision_hint=hint, threads=threads)
+        engines["OpenVINO bf16, many requests"] = openvino_queue_engine(path, precision_hint="bf16", threads=threads)
     return engines, missing
 
 
@@ -89,5 +91,32 @@ def openvino_engine(path: Path, *, precision_hint: str, threads: int) -> Engine:
 
     def answer(images: Tensor) -> np.ndarray:
         return np.array(compiled(images.numpy())[0])
+
+    return answer
+
+
+def openvino_queue_engine(path: Path, *, precision_hint: str, threads: int) -> Engine:
+    """OpenVINO as tuned for throughput by its own hint: an image per request, as many requests as it asks for."""
+    openvino = import_openvino()
+    core = openvino.Core()
+    properties = {
+        "INFERENCE_PRECISION_HINT": precision_hint,
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "THROUGHPUT",
+    }
+    queue = openvino.AsyncInferQueue(core.compile_model(core.read_model(str(path)), "CPU", properties))
+
+    def answer(images: Tensor) -> np.ndarray:
+        logits: list[np.ndarray] = [np.empty(0)] * len(images)
+
+        def keep(request: Any, index: int) -> None:
+            logits[index] = request.get_output_tensor(0).data.copy()
+
+        queue.set_callback(keep)
+        pixels = images.numpy()
+        for index in range(len(pixels)):
+            queue.start_async([pixels[index : index + 1]], index, share_inputs=True)
+        queue.wait_all()
+        return np.concatenate(logits)
 
     return answer

@@ -23,7 +23,7 @@ from bloodcell.data.image_file import open_image
 from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.models.weights_file import load_weights
-from bloodcell.prediction.classifier import BATCH_SIZE, Classifier
+from bloodcell.prediction.classifier import Classifier
 from bloodcell.prediction.gate import NOT_A_CELL
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -39,7 +39,7 @@ def outcomes(classifier: Classifier, images: Iterable[np.ndarray]) -> list[Outco
     """Answer for images as users get them answered."""
     found: list[Outcome] = []
     remaining = iter(images)
-    while batch := list(islice(remaining, BATCH_SIZE)):
+    while batch := list(islice(remaining, classifier.batch_size)):
         found += [(_outcome(row), int(np.argmax(row.probabilities))) for row in classifier.rows(batch)]
     return found
 
@@ -188,11 +188,11 @@ def agreement_note(name: str, data: Path, count: int) -> str:
 def cost_note(name: str, repeats: int) -> str:
     """Return what the gate adds to an answer, with and without it in turn, for batches as users' are."""
     weights = load_weights(name)
-    images = list(not_cells.drawn_cells(BATCH_SIZE, seed=SEED))
     classifiers = {
         "with": Classifier(weights, device="cpu"),
         "without": Classifier(replace(weights, card=replace(weights.card, gate={}), gate_tensors={}), device="cpu"),
     }
+    images = list(not_cells.drawn_cells(classifiers["with"].batch_size, seed=SEED))
     seconds = measure_in_turn(
         {key: partial(seconds_of, partial(each.probabilities, images)) for key, each in classifiers.items()},
         repeats=repeats,

@@ -28,7 +28,7 @@ from bloodcell.models.registry import build_model
 from bloodcell.models.unet_encoder import UNetEncoder
 from bloodcell.models.weights_file import load_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
-from bloodcell.prediction.classifier import BATCH_SIZE
+from bloodcell.prediction.engines import CPU_BATCH_SIZE
 from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.training.precision import pick_device, runs_bf16_natively
 
@@ -185,7 +185,7 @@ def main() -> None:
         metavar="PX,…",
         help="image sizes, multiples of 16; default: that of the weights that ship, and 256",
     )
-    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="default: %(default)s")
+    parser.add_argument("--batch-size", type=int, default=CPU_BATCH_SIZE, help="default: %(default)s")
     parser.add_argument("--training-batch-size", type=int, default=16, help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")

@@ -21,7 +21,7 @@ from bloodcell.measures.metrics import classification_figures
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.models.weights_file import LoadedWeights, load_weights, save_weights, stored_tensors
 from bloodcell.paths import SHIPPED_WEIGHTS, write_atomically
-from bloodcell.prediction.classifier import BATCH_SIZE, Classifier
+from bloodcell.prediction.classifier import Classifier
 from bloodcell.report.model_card import card_markdown
 
 
@@ -42,7 +42,8 @@ def foreign_entry(classifier: Classifier, data: Path, measured: MeasuredSet) -> 
     """Return the figures of another laboratory's single cells, cut at a field of view like the training images'."""
     side = CROP_SIDES_PX[0]
     crops, labels = foreign_crops(data / "bccd", side)
-    batches = [crops[start : start + BATCH_SIZE] for start in range(0, len(crops), BATCH_SIZE)]
+    size = classifier.batch_size
+    batches = [crops[start : start + size] for start in range(0, len(crops), size)]
     probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
     sure = sum(outcome == "sure" for outcome, _ in measured.outcomes)
     return {

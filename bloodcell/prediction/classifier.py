@@ -28,11 +28,8 @@ from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
 from bloodcell.training.run_result import judged_row
 
-BATCH_SIZE = 8
-"""Images per forward pass on a processor. In batches of 16 an image takes a tenth longer: they leave the caches (two
-EPYC cores)."""
-GPU_BATCH_SIZE = 64
-"""Images per forward pass on a GPU, which few images do not fill."""
+GROUP_SIZE = 32
+"""Images that are decoded together, at least; the threads that do it wait for each other once per group."""
 DECODING_THREADS = min(8, os.cpu_count() or 1)
 LONGEST_SIDE_PX = 1024
 """Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
@@ -91,6 +88,7 @@ class Classifier:
         stages = 0 if self._gate is None else self._gate.stages
         self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)
         self.device: torch.device = self._engine.device
+        self.batch_size: int = self._engine.batch_size
         self._lock = threading.Lock()
 
     @classmethod
@@ -141,21 +139,22 @@ class Classifier:
     ) -> Iterator[Answer]:
         """Answer for a stream of sources, in order; memory does not grow with their number.
 
-        The next files are read while the model works. They are decoded between two forward passes: a processor has no
-        core to spare beside the model's threads, which would wait for each other. A source that cannot be read gets a
-        row with the reason; the others are answered all the same.
+        The next files are read while the model works. They are decoded between forward passes: a processor has no core
+        to spare beside the model's threads, which would wait for each other. A source that cannot be read gets a row
+        with the reason; the others are answered all the same.
 
         Args:
-            batch_size: images per forward pass; None: as suits the device. Answers do not depend on it.
+            batch_size: images per forward pass; None: as suits the engine. Answers do not depend on it.
         """
-        if batch_size is None:
-            batch_size = BATCH_SIZE if self.device.type == "cpu" else GPU_BATCH_SIZE
+        batch_size = batch_size or self.batch_size
         decode = partial(self._decode, keep_image=heat_maps)
         with ThreadPoolExecutor(DECODING_THREADS) as pool:
-            for batch in _read_ahead(sources, pool, batch_size):
-                decoded = list(pool.map(decode, [contents for _, contents in batch]))
-                names = [source.name for source, _ in batch]
-                yield from self._answer_batch(list(zip(names, decoded, strict=True)), heat_maps=heat_maps)
+            for group in _read_ahead(sources, pool, max(batch_size, GROUP_SIZE)):
+                names = [source.name for source, _ in group]
+                decoded = pool.map(decode, [contents for _, contents in group])
+                named = list(zip(names, decoded, strict=True))
+                for start in range(0, len(named), batch_size):
+                    yield from self._answer_batch(named[start : start + batch_size], heat_maps=heat_maps)
 
     def _decode(self, contents: "Future[bytes]", *, keep_image: bool) -> "_Decoded":
         try:
@@ -169,7 +168,7 @@ class Classifier:
     def _prepare(self, image: np.ndarray) -> np.ndarray:
         return prepare_image(image, image_size_px=self.card.image_size_px, field_of_view=self.card.field_of_view)
 
-    def _answer_batch(self, batch: list[tuple[str, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
+    def _answer_batch(self, batch: Sequence[tuple[str, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
         readable = [decoded.prepared for _, decoded in batch if decoded.prepared is not None]
         outputs = self._forward(readable, heat_maps=heat_maps) if readable else None
         position = 0
@@ -228,14 +227,14 @@ class _Outputs:
 
 
 def _read_ahead(
-    sources: Iterable[ImageSource], pool: ThreadPoolExecutor, batch_size: int
+    sources: Iterable[ImageSource], pool: ThreadPoolExecutor, group_size: int
 ) -> Iterator[list[tuple[ImageSource, "Future[bytes]"]]]:
-    """Yield batches of sources; those of the batch behind are being read already."""
+    """Yield groups of sources; those of the group behind are being read already."""
     remaining = iter(sources)
     waiting: deque[list[tuple[ImageSource, Future[bytes]]]] = deque()
     while True:
-        while len(waiting) < 2 and (batch := list(itertools.islice(remaining, batch_size))):
-            waiting.append([(source, pool.submit(source.read)) for source in batch])
+        while len(waiting) < 2 and (group := list(itertools.islice(remaining, group_size))):
+            waiting.append([(source, pool.submit(source.read)) for source in group])
         if not waiting:
             return
         yield waiting.popleft()

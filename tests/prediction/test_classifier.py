@@ -10,7 +10,7 @@ from PIL import Image
 
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import DatasetError
-from bloodcell.prediction.classifier import Classifier, ImageSource
+from bloodcell.prediction.classifier import GROUP_SIZE, Classifier, ImageSource
 from bloodcell.prediction.image_sources import open_sources
 from bloodcell.training.run_folder import RunFolder
 from tests.prediction.optional_engines import needs_openvino
@@ -105,7 +105,7 @@ def test_a_low_confidence_asks_for_a_second_look(classifier: Classifier) -> None
         assert answer.row.status == ("ok" if answer.row.confidence >= threshold else "review")
 
 
-def test_sources_are_read_no_further_than_two_batches_ahead(classifier: Classifier) -> None:
+def test_sources_are_read_no_further_than_two_groups_ahead(classifier: Classifier) -> None:
     taken: list[int] = []
 
     def endless():  # type: ignore[no-untyped-def]
@@ -116,7 +116,7 @@ def test_sources_are_read_no_further_than_two_batches_ahead(classifier: Classifi
     answers = classifier.answers(endless(), batch_size=4)
     next(answers)
     answers.close()
-    assert len(taken) <= 8
+    assert len(taken) <= 2 * GROUP_SIZE
 
 
 def test_a_zip_is_read_like_the_folder_it_was_made_from(classifier: Classifier, tmp_path: Path) -> None:
