@@ -21,7 +21,7 @@ def add_to(commands: Commands) -> None:
         "--heat-maps", type=Path, metavar="DIR", help="also write an overlay (PNG) per answered image"
     )
     classify.add_argument(
-        "--batch-size", type=positive, metavar="N", help="images per pass; default: as suits the device"
+        "--batch-size", type=positive, metavar="N", help="images per pass; default: as suits the engine"
     )
     add_device(classify)
     classify.add_argument("--engine", choices=ENGINES, help="what computes; default: BLOODCELL_ENGINE, else torch")

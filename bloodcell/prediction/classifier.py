@@ -28,9 +28,12 @@ from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
 from bloodcell.training.run_result import judged_row
 
-GROUP_SIZE = 32
-"""Images that are decoded together, at least; the threads that do it wait for each other once per group."""
+GROUP_SIZE = 16
+"""Images that are decoded together, at least; the threads that do it wait for each other once per group. The files of
+two groups are held at once, and of one the images, where heat maps are asked for."""
 DECODING_THREADS = min(8, os.cpu_count() or 1)
+READING_THREADS = 4
+"""Readers wait for a disk or a network; apart from the decoders, so that they wait while the model works."""
 LONGEST_SIDE_PX = 1024
 """Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
 
@@ -148,10 +151,11 @@ class Classifier:
         """
         batch_size = batch_size or self.batch_size
         decode = partial(self._decode, keep_image=heat_maps)
-        with ThreadPoolExecutor(DECODING_THREADS) as pool:
-            for group in _read_ahead(sources, pool, max(batch_size, GROUP_SIZE)):
+        group_size = -(-GROUP_SIZE // batch_size) * batch_size
+        with ThreadPoolExecutor(READING_THREADS) as readers, ThreadPoolExecutor(DECODING_THREADS) as decoders:
+            for group in _read_ahead(sources, readers, group_size):
                 names = [source.name for source, _ in group]
-                decoded = pool.map(decode, [contents for _, contents in group])
+                decoded = decoders.map(decode, [contents for _, contents in group])
                 named = list(zip(names, decoded, strict=True))
                 for start in range(0, len(named), batch_size):
                     yield from self._answer_batch(named[start : start + batch_size], heat_maps=heat_maps)

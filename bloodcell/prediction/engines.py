@@ -18,7 +18,8 @@ from bloodcell.training.precision import answers_in_bf16, pick_device
 
 CPU_BATCH_SIZE = 4
 """Feature maps of larger batches are so large that glibc maps memory anew for each, unless `keep_freed_memory` was
-called: in a thread of a server an image takes a sixth longer in batches of 8 (192 px, two EPYC cores)."""
+called: in a thread of a server an image takes a sixth longer in batches of 8 (192 px, two EPYC
+cores, November 2026)."""
 GPU_BATCH_SIZE = 64
 """Few images do not fill a GPU."""
 

@@ -5,9 +5,11 @@ last feature map and, per stage, in means and variances: whole maps of the stage
 their way out, which takes a tenth of the time of an answer in float32.
 """
 
+import contextlib
 import copy
 import sys
 import warnings
+from collections import deque
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -25,7 +27,7 @@ from bloodcell.prediction.gate import statistics_of_moments
 MOST_STREAMS = 8
 """Images that are computed side by side. Each has a thread of its own where there are no more threads than that: they
 wait for each other once per batch and not in every layer, and an image's maps stay in its core's cache."""
-_BATCH_SIZE = 32
+_BATCH_SIZE = 16
 
 
 class OpenVinoEngine:
@@ -69,25 +71,38 @@ class OpenVinoEngine:
         }
         compiled = openvino.Core().compile_model(_reading_bytes(graph, *pixels), "CPU", settings)
         # Twice as many as are computed: a stream that is done finds its next image waiting.
-        self._queue = openvino.AsyncInferQueue(compiled, 2 * streams)
+        self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See `Engine`."""
         # As (N, S, S, 3), which is how prepared images lie in memory.
         pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-        outputs: list[list[np.ndarray]] = [[]] * len(pixels)
-
-        def keep(request: Any, index: int) -> None:
-            # A copy: the request's own memory is written anew by its next image.
-            outputs[index] = [tensor.data.copy() for tensor in request.output_tensors]
-
-        self._queue.set_callback(keep)
-        for index in range(len(pixels)):
-            self._queue.start_async([pixels[index : index + 1]], index, share_inputs=True)
-        self._queue.wait_all()
+        outputs: list[list[np.ndarray]] = []
+        working: deque[Any] = deque()
+        try:
+            for index in range(len(pixels)):
+                if len(working) == len(self._requests):
+                    outputs.append(_outputs_of(working.popleft()))
+                request = self._requests[index % len(self._requests)]
+                request.start_async([pixels[index : index + 1]], share_inputs=True)
+                working.append(request)
+            while working:
+                outputs.append(_outputs_of(working.popleft()))
+        except BaseException:
+            # A request that still works reads the pixels, and cannot be started again.
+            for request in self._requests:
+                with contextlib.suppress(RuntimeError):  # the first error is being told already
+                    request.wait()
+            raise
         features, *moments = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*outputs, strict=True))
         pairs = list(zip(moments[::2], moments[1::2], strict=True))
         return features, statistics_of_moments(pairs) if pairs else None
+
+
+def _outputs_of(request: Any) -> list[np.ndarray]:
+    """Wait for a request; return copies, because its own memory is written anew by its next image."""
+    request.wait()
+    return [tensor.data.copy() for tensor in request.output_tensors]
 
 
 def _reading_bytes(graph: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:

@@ -2,10 +2,12 @@ import contextlib
 import io
 import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bloodcell.data.synthetic import draw_cell
@@ -103,6 +105,38 @@ def test_a_low_confidence_asks_for_a_second_look(classifier: Classifier) -> None
     for answer in classifier.answers(sources_of(16)):
         assert answer.row.confidence is not None
         assert answer.row.status == ("ok" if answer.row.confidence >= threshold else "review")
+
+
+def test_the_next_files_are_read_while_the_model_works(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    works = threading.Event()
+    compute = classifier._engine.features
+
+    def features(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        works.set()
+        return compute(images)
+
+    def read(index: int) -> bytes:
+        assert index < GROUP_SIZE or works.wait(30), "read before the model worked on the files that come first"
+        return encoded(index % 8)
+
+    monkeypatch.setattr(classifier._engine, "features", features)
+    sources = [ImageSource(name=str(index), read=partial(read, index)) for index in range(2 * GROUP_SIZE)]
+    assert len(list(classifier.answers(sources))) == 2 * GROUP_SIZE
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, GROUP_SIZE, GROUP_SIZE + 4])
+def test_every_pass_but_the_last_has_as_many_images_as_asked_for(
+    classifier: Classifier, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute, sizes = classifier._engine.features, list[int]()
+
+    def features(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        sizes.append(len(images))
+        return compute(images)
+
+    monkeypatch.setattr(classifier._engine, "features", features)
+    assert len(list(classifier.answers(sources_of(45), batch_size=batch_size))) == 45
+    assert sizes == [min(batch_size, 45 - start) for start in range(0, 45, batch_size)]
 
 
 def test_sources_are_read_no_further_than_two_groups_ahead(classifier: Classifier) -> None:

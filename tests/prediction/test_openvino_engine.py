@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,38 @@ def test_its_answers_depend_neither_on_the_number_of_images_nor_on_their_order()
     for size in (1, 3):
         parts = [classifier.probabilities(images[start : start + size]) for start in range(0, len(images), size)]
         np.testing.assert_allclose(np.concatenate(parts), together, atol=1e-5)
+
+
+class FailsOnce:
+    """A request that fails when it is started, or when it is waited for; then it is as it was."""
+
+    def __init__(self, request: Any, method: str) -> None:
+        self._request, self._method = request, method
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._request, name)
+        if name != self._method:
+            return method
+
+        def failing(*arguments: object, **settings: object) -> None:
+            method(*arguments, **settings)
+            self._method = ""
+            raise RuntimeError("out of memory")
+
+        return failing
+
+
+@needs_openvino
+@pytest.mark.parametrize("method", ["start_async", "wait"])
+def test_after_an_error_it_answers_again(method: str) -> None:
+    engine = both("fp32")[1]._engine
+    images = as_images(np.stack([draw_cell(index % 8, seed=index, size_px=192) for index in range(9)]))
+    before, _ = engine.features(images)
+    engine._requests[1] = FailsOnce(engine._requests[1], method)  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        engine.features(images)
+    again, _ = engine.features(images)
+    torch.testing.assert_close(again, before)
 
 
 @needs_openvino
