@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from bloodcell.jobs import ensure_worker
 from webui.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
+from webui.polling import see_to_worker
 
 st.set_page_config(page_title=APP_NAME, page_icon=FAVICON, layout="wide")
 
@@ -58,7 +58,7 @@ page = st.navigation(
     position="top",
 )
 draw_frame(page.title)
-ensure_worker()
+see_to_worker()
 try:
     page.run()
 finally:

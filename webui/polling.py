@@ -1,10 +1,26 @@
-"""Parts of a page that are drawn again and again while a job is active."""
+"""The worker of the queue, and parts of a page that are drawn again and again while a job is active."""
 
+import logging
 from collections.abc import Callable
 
 import streamlit as st
 
 from bloodcell.jobs import ensure_worker
+
+logger = logging.getLogger(__name__)
+
+
+def see_to_worker() -> str:
+    """Make sure that a worker lives while there are jobs; return why it cannot, in words, or nothing.
+
+    A page that shows no jobs has nothing to say about it, and no reason to fail.
+    """
+    try:
+        ensure_worker()
+    except OSError as error:
+        logger.warning("no worker can be started: %s", error)
+        return f"Jobs cannot start now: {error.strerror or error}. They wait, and are tried again."
+    return ""
 
 
 def show_polled(part: Callable[[], None], *, every_seconds: float | None) -> None:
@@ -16,7 +32,8 @@ def show_polled(part: Callable[[], None], *, every_seconds: float | None) -> Non
     """
 
     def drawn() -> None:
-        ensure_worker()
+        if problem := see_to_worker():
+            st.error(problem, icon=":material/error:")
         part()
 
     st.fragment(drawn, run_every=every_seconds)()

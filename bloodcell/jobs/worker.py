@@ -5,8 +5,10 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -20,25 +22,51 @@ SOURCE = Path(__file__).resolve().parents[2]
 """Where `python -m bloodcell` finds the package."""
 _SURE_SECONDS = 2.0
 """A look at the worker's lock holds it for a moment; only a worker holds it longer."""
+_START_SECONDS = 5.0
+"""A quarter of a second on an idle machine."""
 
 logger = logging.getLogger(__name__)
 _Children = dict[int, "subprocess.Popen[bytes]"]
-_workers: list["subprocess.Popen[bytes]"] = []
+_starting = threading.Lock()
+_workers: list["_StartedWorker"] = []
+"""Those that this process started and that live."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _StartedWorker:
+    process: "subprocess.Popen[bytes]"
+    at: float
+    """Monotonic seconds."""
+
+    def is_on_its_way(self) -> bool:
+        """Tell whether it may still be about to take the worker's lock; another one would start for nothing."""
+        return time.monotonic() - self.at < _START_SECONDS and _last_worker() != self.process.pid
 
 
 def ensure_worker() -> None:
-    """Make sure that a worker lives while there are jobs; it outlives whoever asked for it."""
-    _workers[:] = [worker for worker in _workers if worker.poll() is None]
-    if not is_held(_worker_lock()) and read_entries():
-        _workers.append(_start_process(["work"], queue_folder() / "worker.log"))
+    """Make sure that a worker lives while there are jobs; it outlives whoever asked for it.
+
+    Raises:
+        OSError: the queue's folder cannot be used, or no process started.
+    """
+    with _starting:
+        _workers[:] = [started for started in _workers if started.process.poll() is None]
+        if any(started.is_on_its_way() for started in _workers):
+            return
+        if not is_held(_worker_lock()) and read_entries():
+            process = _start_process(["work"], queue_folder() / "worker.log")
+            _workers.append(_StartedWorker(process=process, at=time.monotonic()))
 
 
 def work(*, poll_seconds: float = POLL_SECONDS) -> bool:
     """Walk the queue until nothing waits or runs; return False where another process walks it."""
     queue_folder().mkdir(parents=True, exist_ok=True)
     children: _Children = {}
-    with _worker_lock().open("w") as stream:
+    with _worker_lock().open("a+") as stream:
         while _acquired(stream):
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
             while _walk(children):
                 time.sleep(poll_seconds)
             fcntl.flock(stream, fcntl.LOCK_UN)
@@ -143,6 +171,15 @@ def _acquired(stream: IO[str]) -> bool:
             if time.monotonic() > deadline:
                 return False
         time.sleep(0.05)
+
+
+def _last_worker() -> int | None:
+    """Return the number of the process that took the worker's lock last."""
+    try:
+        text = _worker_lock().read_text()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.isdecimal() else None
 
 
 def _worker_lock() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bloodcell.jobs import enqueue_command, ensure_worker, list_jobs, read_job, resume_run
-from bloodcell.jobs.queue import add_entry, queue_locked, read_entries
+from bloodcell.jobs.queue import add_entry, queue_folder, queue_locked, read_entries
 from bloodcell.jobs.worker import SOURCE, work
 from bloodcell.training.device_lock import device_locked, is_device_held
 from tests.jobs.conftest import LONG, kill_worker, process_of, wait_for, wait_for_state, worker_processes
@@ -84,6 +84,20 @@ def test_a_second_worker_leaves_the_queue_to_the_first(enqueue: Enqueue) -> None
     ensure_worker()
     ensure_worker()
     assert len(worker_processes()) == 1
+
+
+def test_one_worker_is_started_however_often_it_is_asked_for(enqueue: Enqueue, tmp_path: Path) -> None:
+    with device_locked("cpu", tmp_path):
+        enqueue(epochs=1)
+        for _ in range(20):
+            ensure_worker()
+            time.sleep(0.02)
+        wait_for(lambda: bool(worker_processes()))
+        (worker,) = worker_processes()
+        kill_worker()
+        ensure_worker()
+        wait_for(lambda: worker_processes() not in ([], [worker]))
+    assert "already" not in (queue_folder() / "worker.log").read_text()
 
 
 def test_jobs_of_different_devices_run_at_once_and_of_one_device_do_not(
