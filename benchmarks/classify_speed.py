@@ -3,9 +3,10 @@
     python -m benchmarks.classify_speed DATA [--images 256] [--batch-size 16] [--repeats 5] [--weights NAME|FILE]
         [--results RESULTS.md]
 
-Every contestant has the same weights, images and decoding: read, checked and resized by `bloodcell` in two threads, one
-batch ahead of the arithmetic. Ours is `Classifier.answers`, by torch and by OpenVINO. ONNX Runtime and
-OpenVINO take part where they are installed (`pip install onnx onnxruntime openvino`); the project does not need them.
+Every contestant has the same weights and images, read, checked and resized by `bloodcell` in two threads, 16 together:
+for the other engines one batch ahead of the arithmetic, for ours between two passes. Ours is `Classifier.answers`, by
+torch and by OpenVINO. ONNX Runtime and OpenVINO take part where they are installed (`pip install onnx onnxruntime
+openvino`); the project does not need them.
 """
 
 import argparse
