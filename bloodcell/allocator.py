@@ -18,7 +18,8 @@ def keep_freed_memory(device: str | None) -> bool:
     """Tell glibc to keep freed memory; for a process that computes on the processor and then ends.
 
     glibc maps every large block anew and unmaps it when it is freed, so at each step the kernel clears the same pages
-    once more: two fifths of a training step at 256 px, a fifth of `classify`. Results do not change. Servers and other
+    once more: two fifths of a training step at 256 px, a sixth of `classify` (two EPYC
+    cores, November 2026). Results do not change. Servers and other
     people's programs must not call this: they would never return the memory of their largest moment.
 
     Args:

@@ -13,7 +13,7 @@ MODULES = sorted(
     if path.stem != "__main__"
 )
 LAYERS = [
-    {"config", "cell_classes", "errors", "paths", "experiments"},
+    {"config", "cell_classes", "errors", "paths", "experiments", "allocator", "threads"},
     {"measures", "models", "data"},
     {"training"},
     {"evaluation", "prediction"},
