@@ -19,6 +19,7 @@ from bloodcell.prediction.openvino_engine import import_openvino
 
 Engine = Callable[[Tensor], np.ndarray]
 EAGER = "PyTorch eager fp32"
+OPENVINO_BF16 = "OpenVINO bf16"
 
 
 def available_engines(weights: LoadedWeights, folder: Path, *, threads: int) -> tuple[dict[str, Engine], list[str]]:
@@ -32,7 +33,7 @@ def available_engines(weights: LoadedWeights, folder: Path, *, threads: int) -> 
     missing = [name for name in ("onnx", "onnxruntime", "openvino") if find_spec(name) is None]
     if "onnx" in missing:
         return engines, missing
-    path = folder / "model.onnx"
+    path = onnx_path(folder)
     export_onnx(weights.model.eval(), weights.card.image_size_px, path)
     if "onnxruntime" not in missing:
         engines["ONNX Runtime fp32"] = onnx_runtime_engine(path, threads=threads)
@@ -41,6 +42,11 @@ def available_engines(weights: LoadedWeights, folder: Path, *, threads: int) -> 
             engines[f"OpenVINO {name}"] = openvino_engine(path, precision_hint=hint, threads=threads)
         engines["OpenVINO bf16, many requests"] = openvino_queue_engine(path, precision_hint="bf16", threads=threads)
     return engines, missing
+
+
+def onnx_path(folder: Path) -> Path:
+    """Return where `available_engines` writes the ONNX file."""
+    return folder / "model.onnx"
 
 
 def export_onnx(model: CellClassifier, image_size_px: int, path: Path) -> None:

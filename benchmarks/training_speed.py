@@ -7,29 +7,27 @@ Ours decodes every image once before the first epoch; that time is reported besi
 timm's training of the same model takes part where timm is installed. Before a turn of a pipeline with workers is timed,
 it takes some steps untimed, and afterwards its workers get time to fill their queue: neither the queue's content nor
 their work then falls into another's turn. Ours has no workers, so on a processor its turns begin at once; it has a
-process of its own, because it tells the allocator to keep freed memory, as `train` does. All take one step before the
-first round. A GPU needs more steps than a processor, for example `--steps 40`, or the queue would hold
-all that a turn reads. At 256 px, a processor that takes ten seconds per step needs 13 minutes for this, 8 with
-`--steps 2`.
+process of its own, because it tells the allocator to keep freed memory and threads to spin briefly, as `train` does.
+All take one step before the first round. A GPU needs more steps than a processor, for example `--steps 40`, or the
+queue would hold all that a turn reads. At 256 px, a processor that takes ten seconds per step needs 13 minutes for
+this, 8 with `--steps 2`.
 """
 
 import argparse
-import contextlib
 import hashlib
-import multiprocessing
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.machine_peak import machine_peak
+from benchmarks.own_process import OwnProcess
 from benchmarks.paper_pipeline import PaperTraining
 from benchmarks.results_file import RESULTS, machine_line, measure_in_turn, ratio_text, seconds_of, table, write_section
 from benchmarks.timm_pipeline import TimmTraining
@@ -105,32 +103,20 @@ def decode_once(folder: Path, files: Sequence[LabelledFile], config: RunConfig) 
 
 
 class TrainingProcess:
-    """Our training in a process of its own, as `train` is one: what it tells the allocator then reaches no other."""
+    """Our training in a process of its own, as `train` is one."""
 
     def __init__(self, folder: Path, files: Sequence[LabelledFile], config: RunConfig) -> None:
         """Start the process; return once its images are decoded."""
-        context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        process = context.Process(target=_serve_training, args=(other, folder, files, config), daemon=True)
-        process.start()
-        other.close()
-        self.decoding_seconds: float = self._connection.recv()
-
-    def take_steps(self, count: int) -> int:
-        """Train on the next `count` batches; return their images."""
-        self._connection.send(count)
-        seen: int = self._connection.recv()
-        return seen
+        self.take_steps = OwnProcess(partial(_make_training, folder, files, config))
+        self.decoding_seconds: float = self.take_steps.said_first
 
 
-def _serve_training(connection: Connection, folder: Path, files: Sequence[LabelledFile], config: RunConfig) -> None:
+def _make_training(
+    folder: Path, files: Sequence[LabelledFile], config: RunConfig
+) -> tuple[Callable[[int], int], float]:
     keep_freed_memory(config.device)
     images, seconds = decode_once(folder, files, config)
-    training = OurTraining(images, torch.tensor([file.label for file in files]), config)
-    connection.send(seconds)
-    with contextlib.suppress(EOFError):  # the other side has measured enough
-        while True:
-            connection.send(training.take_steps(connection.recv()))
+    return OurTraining(images, torch.tensor([file.label for file in files]), config).take_steps, seconds
 
 
 Training = PaperTraining | TimmTraining | OurTraining | TrainingProcess
