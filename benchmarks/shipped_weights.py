@@ -1,6 +1,6 @@
 """Train, publish and measure the main weights that ship, with one command; goes on where it was cut off.
 
-Run: python -m benchmarks.shipped_weights RUNS_DIR [--data shared/data] [--weights-folder weights] [--records records]
+Run: python -m benchmarks.shipped_weights RUNS_DIR [--data shared/data] [--records records]
         [--only accurate|accurate_2560]
 
 Three seeds are trained on the training side of `pbc3200` alone (`accurate_2560`), and three on that and `pbc_more`
@@ -68,11 +68,11 @@ def mean_right(runs: Path, record: str) -> float:
     return fmean(card.metrics["validation"]["correct"] for card in cards)
 
 
-def publishing_command(runs: Path, data: Path, record: str, to: Path) -> list[str]:
+def publishing_command(runs: Path, data: Path, record: str) -> list[str]:
     """Return the arguments that publish the median seed."""
     folders = [str(run_path(runs, record, seed)) for seed in SEEDS]
     described = ["--source", SOURCES[record], "--licence", "CC BY 4.0", "--test-data", str(data / "pbc_test")]
-    return ["publish", *folders, DEFAULT_WEIGHTS, "--to", str(to), "--replace", *described]
+    return ["publish", *folders, DEFAULT_WEIGHTS, "--to", str(SHIPPED_WEIGHTS), "--replace", *described]
 
 
 def run_module(module: str, arguments: Sequence[str]) -> None:
@@ -86,7 +86,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="where the runs lie or will lie")
     parser.add_argument("--data", type=Path, default=SHARED_DATA)
-    parser.add_argument("--weights-folder", type=Path, default=SHIPPED_WEIGHTS)
     parser.add_argument("--records", type=Path, default=SHIPPED_RECORDS, help="where the runs' records go, as text")
     parser.add_argument("--only", choices=MORE_IMAGES, help="train and record these runs alone; publish nothing")
     options = parser.parse_args()
@@ -95,10 +94,9 @@ def main() -> None:
     if options.only:
         return
     better = max(MORE_IMAGES, key=lambda record: mean_right(options.runs, record))
-    run_module("bloodcell", publishing_command(options.runs, options.data, better, options.weights_folder))
+    run_module("bloodcell", publishing_command(options.runs, options.data, better))
     more = [argument for name in MORE_IMAGES[better] for argument in ("--more-data", str(options.data / name))]
-    places = ["--weights-folder", str(options.weights_folder), "--data", str(options.data)]
-    run_module("benchmarks.weights_card", [DEFAULT_WEIGHTS, *places, *more])
+    run_module("benchmarks.weights_card", [DEFAULT_WEIGHTS, "--data", str(options.data), *more])
 
 
 if __name__ == "__main__":
