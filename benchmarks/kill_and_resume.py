@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.results_file import machine_line, table, write_section
 from bloodcell.config import RunConfig
@@ -29,8 +30,9 @@ from bloodcell.training.run_folder import RunFolder
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMINGS = ("images_per_second", "seconds")
-_LONGEST_WAIT_SECONDS = 1.0
 _MOST_EPOCHS_BETWEEN_KILLS = 2
+_MOST_WRITES_PASSED = 4
+"""Before one is aimed at; an epoch writes about as many files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +65,10 @@ def kill_and_resume(place: Path, *, kills: int) -> KillFigures:
     with _fork_server(place) as server:
         server.train(whole.path)
         server.wait()
+        epoch_seconds = median(row.seconds for row in whole.read_metrics())
         while done < kills:
             pid = server.train(killed.path)
-            if not _wait_for_the_moment(killed, chance, aimed=done % 2 == 1):
+            if not _wait_for_the_moment(killed, chance, epoch_seconds, aimed=done % 2 == 1):
                 raise RuntimeError("the run finished before all kills were done")
             os.kill(pid, signal.SIGKILL)
             server.wait()
@@ -140,17 +143,21 @@ def _serve_forks() -> None:
         print("ended", flush=True)
 
 
-def _wait_for_the_moment(run: RunFolder, chance: random.Random, *, aimed: bool) -> bool:
-    """Wait for a random moment, or for one in which a file is being written; return whether the run still trains.
+def _wait_for_the_moment(run: RunFolder, chance: random.Random, epoch_seconds: float, *, aimed: bool) -> bool:
+    """Wait for a random moment, or for one in which a file is written; return whether the run still trains.
 
     Two epochs go by at most, so that the number of kills bounds the epochs that they need.
     """
-    deadline = time.monotonic() + chance.uniform(0, _LONGEST_WAIT_SECONDS)
+    deadline = time.monotonic() + chance.uniform(0, _MOST_EPOCHS_BETWEEN_KILLS * epoch_seconds)
+    passed, to_pass, was_writing = 0, chance.randrange(_MOST_WRITES_PASSED), False
     started_with = _rows_written(run)
     while not run.outcome.exists():
         if _rows_written(run) - started_with >= _MOST_EPOCHS_BETWEEN_KILLS:
             return True
-        if time.monotonic() > deadline and (not aimed or _half_written(run)):
+        is_writing = bool(_half_written(run))
+        passed += was_writing and not is_writing
+        was_writing = is_writing
+        if (is_writing and passed >= to_pass) if aimed else time.monotonic() > deadline:
             return True
     return False
 
