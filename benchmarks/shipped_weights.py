@@ -19,6 +19,7 @@ from statistics import fmean
 from benchmarks.gate import SHARED_DATA
 from bloodcell.ablation.run_suite import answer_test_images
 from bloodcell.ablation.suite_record import write_run_record
+from bloodcell.commands.arguments import image_bar
 from bloodcell.models.weights_file import read_card
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_RECORDS, SHIPPED_WEIGHTS
 from bloodcell.training.run_folder import RunFolder
@@ -58,7 +59,8 @@ def train_and_record(runs: Path, data: Path, record: str, records: Path) -> None
         if command := training_command(runs, data, record, seed):
             run_module("bloodcell", command)
         run = RunFolder(run_path(runs, record, seed))
-        answer_test_images(run, data / "pbc_test", lambda what, done, total: None)
+        with image_bar() as progress:
+            answer_test_images(run, data / "pbc_test", progress)
         write_run_record(run, records / record / "runs" / run.path.name)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gate import CROP_SIDES_PX, SHARED_DATA, MeasuredSet, foreign_crops, measured_sets
+from bloodcell.commands.arguments import image_bar
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.data.split import Split
 from bloodcell.evaluation.publish import with_test_figures
@@ -61,8 +62,9 @@ def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> t
 
     Returns also the split that they were trained on.
     """
-    split = split_of(weights.card, DataFolders(dataset=data / "pbc3200", more_training=more), _silent)
-    weights = with_test_figures(weights, data / "pbc_test", split, _silent)
+    with image_bar() as progress:
+        split = split_of(weights.card, DataFolders(dataset=data / "pbc3200", more_training=more), progress)
+        weights = with_test_figures(weights, data / "pbc_test", split, progress)
     classifier = Classifier(weights)
     sets, _ = measured_sets(classifier, data)
     foreign = next(one for one in sets if one.name.endswith(f"single cells, {CROP_SIDES_PX[0]} px"))
@@ -72,10 +74,6 @@ def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> t
         "foreign": foreign_entry(classifier, data, foreign),
     }
     return replace(weights, card=replace(weights.card, metrics=metrics)), split
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
 
 
 def main() -> None:

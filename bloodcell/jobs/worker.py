@@ -23,7 +23,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 _SURE_SECONDS = 2.0
 """A look at the worker's lock holds it for a moment; only a worker holds it longer."""
 _START_SECONDS = 5.0
-"""A quarter of a second on an idle machine."""
+"""Within which a worker has taken its lock; a quarter of a second on an idle machine."""
 
 logger = logging.getLogger(__name__)
 _Children = dict[int, "subprocess.Popen[bytes]"]
@@ -35,12 +35,15 @@ _workers: list["_StartedWorker"] = []
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _StartedWorker:
     process: "subprocess.Popen[bytes]"
+    lock: Path
+    """Of the queue that it walks."""
     at: float
     """Monotonic seconds."""
 
-    def is_on_its_way(self) -> bool:
-        """Tell whether it may still be about to take the worker's lock; another one would start for nothing."""
-        return time.monotonic() - self.at < _START_SECONDS and _last_worker() != self.process.pid
+    def is_on_its_way_to(self, lock: Path) -> bool:
+        """Tell whether it may still be about to take this lock; another one would start for nothing."""
+        is_young = time.monotonic() - self.at < _START_SECONDS
+        return is_young and self.lock == lock and _last_holder(lock) != self.process.pid
 
 
 def ensure_worker() -> None:
@@ -51,11 +54,12 @@ def ensure_worker() -> None:
     """
     with _starting:
         _workers[:] = [started for started in _workers if started.process.poll() is None]
-        if any(started.is_on_its_way() for started in _workers):
+        lock = _worker_lock()
+        if any(started.is_on_its_way_to(lock) for started in _workers):
             return
-        if not is_held(_worker_lock()) and read_entries():
+        if not is_held(lock) and read_entries():
             process = _start_process(["work"], queue_folder() / "worker.log")
-            _workers.append(_StartedWorker(process=process, at=time.monotonic()))
+            _workers.append(_StartedWorker(process=process, lock=lock, at=time.monotonic()))
 
 
 def work(*, poll_seconds: float = POLL_SECONDS) -> bool:
@@ -173,10 +177,10 @@ def _acquired(stream: IO[str]) -> bool:
         time.sleep(0.05)
 
 
-def _last_worker() -> int | None:
-    """Return the number of the process that took the worker's lock last."""
+def _last_holder(lock: Path) -> int | None:
+    """Return the number of the process that took a worker's lock last; None where none has."""
     try:
-        text = _worker_lock().read_text()
+        text = lock.read_text()
     except FileNotFoundError:
         return None
     return int(text) if text.isdecimal() else None

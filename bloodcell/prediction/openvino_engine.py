@@ -28,6 +28,7 @@ MOST_STREAMS = 8
 """Images that are computed side by side. Each has a thread of its own where there are no more threads than that: they
 wait for each other once per batch and not in every layer, and an image's maps stay in its core's cache."""
 _BATCH_SIZE = 16
+"""Images between two waits of all streams for each other."""
 
 
 class OpenVinoEngine:

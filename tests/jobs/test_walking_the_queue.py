@@ -100,6 +100,14 @@ def test_one_worker_is_started_however_often_it_is_asked_for(enqueue: Enqueue, t
     assert "already" not in (queue_folder() / "worker.log").read_text()
 
 
+def test_a_worker_on_its_way_to_another_queue_keeps_none_from_this(
+    enqueue: Enqueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(epochs=LONG)
+    monkeypatch.setenv("BLOODCELL_HOME", str(tmp_path / "another home"))
+    wait_for_state(enqueue(epochs=1), "finished", seconds=30)
+
+
 def test_jobs_of_different_devices_run_at_once_and_of_one_device_do_not(
     enqueue: Enqueue, drawn_dataset: Path, tmp_path: Path
 ) -> None:
