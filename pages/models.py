@@ -17,7 +17,7 @@ if stored:
     show_list(stored)
     weights = choose_weights(stored)
     show_actions(weights)
-    if weights.card is not None:
+    if weights.card is not None and not weights.problem:
         show_card(weights.card)
 else:
     st.warning(

@@ -41,7 +41,9 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
 
 
 def _figures_words(weights: StoredWeights, image_set: str) -> str:
-    figures = None if weights.card is None else accuracy_figures(weights.card, image_set)
+    if weights.problem or weights.card is None:
+        return "–"  # a card's figures are those of the tensors that it was written for
+    figures = accuracy_figures(weights.card, image_set)
     if figures is None:
         return "not measured"
     n, accuracy, _, _ = figures

@@ -14,7 +14,7 @@ from bloodcell.data.synthetic import draw_cell
 from bloodcell.models.registry import build_model
 from bloodcell.models.weights_file import load_weights, save_weights
 from bloodcell.models.weights_store import add_weights, choose_default_weights, default_weights
-from bloodcell.paths import DEFAULT_WEIGHTS, home_folder, published_weights
+from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights
 from bloodcell.training.run_folder import RunFolder
 from tests.models.test_weights_file import card_of
 
@@ -222,6 +222,21 @@ def test_damaged_weights_are_listed_with_the_reason_and_can_be_deleted(pair: dic
     assert page.button(key="models_use").disabled
     page.button(key="models_delete").click().run()
     assert "`mine` is deleted" in page.success[0].value
+
+
+def test_damaged_weights_are_shown_without_the_figures_of_their_card() -> None:
+    shipped = SHIPPED_WEIGHTS / "simple_cnn"
+    add_weights({f"mine{end}": shipped.with_suffix(end).read_bytes() for end in (".safetensors", ".json")}, "mine")
+    page = opened()
+    figures = ["Right, test images", "Right, validation images"]
+    before = page.dataframe[0].value.set_index("Name").loc["mine", figures].tolist()
+    assert all(" of " in words for words in before)
+    (published_weights() / "mine.safetensors").write_bytes(b"x")
+    page = opened()
+    assert page.dataframe[0].value.set_index("Name").loc["mine", figures].tolist() == ["–", "–"]
+    page.selectbox(key="models_chosen").set_value("mine").run()
+    assert "These weights cannot answer" in page.error[0].value
+    assert len(page.dataframe) == 1
 
 
 def test_a_card_with_hostile_texts_is_shown_as_plain_text(pair: dict[str, bytes]) -> None:
