@@ -14,6 +14,7 @@ from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.data.subtype import SUBTYPES
 from bloodcell.figures.run_curves import best_row
 from bloodcell.measures.metrics import classification_figures
+from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.weights_file import WeightsCard
 from bloodcell.training.run_folder import EpochMetrics, RunFolder
 from bloodcell.training.run_result import judged_row
@@ -57,7 +58,9 @@ def write_drawn_record(path: Path, config: RunConfig, *, images: int = 160, file
     (path / "best.json").write_bytes(card.to_json())
     rows = [
         LabelledRow(
-            prediction=judged_row(name, tuple(row), card=card),
+            prediction=judged_row(
+                name, tuple(row), card=card, answered_by=AnsweredBy.of(card, precision="fp32", engine="torch")
+            ),
             label=int(label),
             sha256=hashlib.sha256(name.encode()).hexdigest(),
         )

@@ -20,12 +20,16 @@ from bloodcell.paths import write_atomically
 STATUSES: tuple[str, ...] = ("ok", "review", "refused", "error")
 """Shown as sure · confidence under the threshold · none of the eight classes · not readable."""
 PROBABILITY_COLUMNS: tuple[str, ...] = tuple(f"p_{key}" for key in CLASS_KEYS)
-COLUMNS: tuple[str, ...] = (
+_FIRST_COLUMNS: tuple[str, ...] = (
     *("file", "predicted", "confidence", "status", "reason"),
     *PROBABILITY_COLUMNS,
     *("model", "model_sha256"),
 )
-LABELLED_COLUMNS: tuple[str, ...] = (*COLUMNS, "label", "sha256")
+_ORIGIN_COLUMNS = ("answer_sha256", "precision", "engine")
+COLUMNS: tuple[str, ...] = (*_FIRST_COLUMNS, *_ORIGIN_COLUMNS)
+_FIRST_LABELLED_COLUMNS = (*_FIRST_COLUMNS, "label", "sha256")
+"""What every labelled table begins with; those of older versions end here."""
+LABELLED_COLUMNS: tuple[str, ...] = (*_FIRST_LABELLED_COLUMNS, *_ORIGIN_COLUMNS)
 """Columns of `predictions_*.csv` in runs; `label` is a class key, as `predicted` is."""
 
 # A float32 softmax of eight classes sums to 1 within 1e-6; a wrong scale or a dropped class is off by far more.
@@ -59,6 +63,12 @@ class PredictionRow:
     """Name of the weights."""
     model_sha256: str
     """Hash of the weights file, hexadecimal."""
+    answer_sha256: str = ""
+    """Hash of all that decides an answer, see `models/answer_identity.py`; empty where it was not recorded."""
+    precision: str = ""
+    """What the convolutions were computed in: 'fp32' or 'bf16'; empty where it was not recorded."""
+    engine: str = ""
+    """What computed: 'torch' or 'openvino'; empty where it was not recorded."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -108,6 +118,8 @@ class LabelledTable:
     """(N,), whether the image was refused: no class is shown for it, though its probabilities have a highest."""
     unreadable_files: tuple[str, ...]
     """Files with status error; they are in none of the other fields."""
+    answered_by: tuple[tuple[str, str, str], ...] = ()
+    """Each different (answer_sha256, precision, engine) once, in file order; none in tables of older versions."""
 
 
 def clean_file_name(name: str) -> str:
@@ -154,12 +166,20 @@ def table_bytes(rows: Iterable[PredictionRow]) -> bytes:
     return stream.getvalue().encode()
 
 
+def table_cells(row: PredictionRow) -> dict[str, str]:
+    """Return what the CSV says about an image, by column."""
+    return dict(zip(COLUMNS, _cells(row), strict=True))
+
+
 def write_labelled_table(rows: Iterable[LabelledRow], path: Path) -> None:
     """Write `predictions_*.csv` of a run in one step: readers see the old file or the new one."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(LABELLED_COLUMNS)
-    writer.writerows([*_cells(row.prediction), CLASS_KEYS[row.label], _text(row.sha256)] for row in rows)
+    writer.writerows(
+        [*_first_cells(row.prediction), CLASS_KEYS[row.label], _text(row.sha256), *_origin_cells(row.prediction)]
+        for row in rows
+    )
     write_atomically(path, stream.getvalue().encode())
 
 
@@ -182,6 +202,7 @@ def read_labelled_table(path: Path) -> LabelledTable:
             probabilities=np.array([_parsed_probabilities(row) for row in judged]).reshape(-1, CLASS_COUNT),
             is_refused=np.array([row["status"] == "refused" for row in judged], dtype=bool),
             unreadable_files=tuple(_without_guard(row["file"]) for row in rows if row["status"] == "error"),
+            answered_by=_distinct_origins(judged),
         )
     except (OSError, ValueError, csv.Error) as error:
         raise RunFolderError(
@@ -189,7 +210,21 @@ def read_labelled_table(path: Path) -> LabelledTable:
         ) from error
 
 
+def _distinct_origins(rows: Iterable[dict[str, str]]) -> tuple[tuple[str, str, str], ...]:
+    answer_sha256, precision, engine = _ORIGIN_COLUMNS
+    origins = ((row.get(answer_sha256, ""), row.get(precision, ""), row.get(engine, "")) for row in rows)
+    return tuple(dict.fromkeys(origin for origin in origins if any(origin)))
+
+
 def _cells(row: PredictionRow) -> list[str]:
+    return [*_first_cells(row), *_origin_cells(row)]
+
+
+def _origin_cells(row: PredictionRow) -> list[str]:
+    return [_text(row.answer_sha256), _text(row.precision), _text(row.engine)]
+
+
+def _first_cells(row: PredictionRow) -> list[str]:
     return [
         spreadsheet_safe(clean_file_name(row.file)),
         "" if row.predicted is None else CLASS_KEYS[row.predicted],
@@ -225,7 +260,7 @@ def _without_controls(text: str) -> str:
 def _labelled_cells(stream: TextIO) -> Iterator[dict[str, str]]:
     reader = csv.reader(stream, strict=True)
     header = next(reader, [])
-    if tuple(header[: len(LABELLED_COLUMNS)]) != LABELLED_COLUMNS:
+    if tuple(header[: len(_FIRST_LABELLED_COLUMNS)]) != _FIRST_LABELLED_COLUMNS:
         raise ValueError("its columns are not those of labelled predictions")
     for row in reader:
         if len(row) != len(header):

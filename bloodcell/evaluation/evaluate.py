@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ class Evaluation:
             "seen_before": self.seen_before,
             "model": classifier.card.name,
             "model_sha256": classifier.card.tensors_sha256,
+            **asdict(classifier.answered_by),
             "hardware": hardware_name(classifier.device.type),
         }
 
@@ -161,10 +162,11 @@ def write_evaluation(evaluation: Evaluation, classifier: Classifier, folder: Pat
 
 def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
     """Return the evaluation as a page of text: figures with n and interval, per class, and the confusion matrix."""
-    figures, card = evaluation.figures, classifier.card
+    figures, card, answered_by = evaluation.figures, classifier.card, classifier.answered_by
     low, high = figures.accuracy_interval
     lines = [
         f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
+        f"Answered in {answered_by.precision} by {answered_by.engine}, answer_sha256 {answered_by.answer_sha256}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
         *filter(None, [refused_words(evaluation.refused, figures.n), seen_words(evaluation.seen_before)]),

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from bloodcell.data.model_input import as_images, prepare_image
 from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.errors import UnreadableImage
 from bloodcell.measures.calibration import probabilities_of
+from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
 from bloodcell.prediction.engine_choice import EngineName
 from bloodcell.prediction.engines import Engine, make_engine
@@ -92,6 +93,7 @@ class Classifier:
         self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)
         self.device: torch.device = self._engine.device
         self.batch_size: int = self._engine.batch_size
+        self.answered_by = AnsweredBy.of(self.card, precision=self._engine.precision, engine=self._engine.name)
         self._lock = threading.Lock()
 
     @classmethod
@@ -186,7 +188,8 @@ class Classifier:
             position += 1
 
     def _judged_row(self, name: str, outputs: "_Outputs", position: int) -> PredictionRow:
-        row = judged_row(name, tuple(outputs.probabilities[position].tolist()), card=self.card)
+        probabilities = tuple(outputs.probabilities[position].tolist())
+        row = judged_row(name, probabilities, card=self.card, answered_by=self.answered_by)
         if refusal := outputs.refusals[position]:
             return replace(row, status="refused", reason=refusal, predicted=None, confidence=None)
         return row
@@ -201,6 +204,7 @@ class Classifier:
             probabilities=None,
             model=self.card.name,
             model_sha256=self.card.tensors_sha256,
+            **asdict(self.answered_by),
         )
 
     def _forward(self, prepared: Sequence[np.ndarray], *, heat_maps: bool) -> "_Outputs":

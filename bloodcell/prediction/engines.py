@@ -9,6 +9,7 @@ from torch import Tensor
 from bloodcell.config import Precision
 from bloodcell.data.model_input import normalise
 from bloodcell.errors import EngineUnavailable
+from bloodcell.models.answer_identity import ComputedPrecision
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_file import LoadedWeights
 from bloodcell.prediction.engine_choice import EngineName
@@ -30,6 +31,10 @@ PixelScale = tuple[tuple[float, ...], tuple[float, ...]]
 class Engine(Protocol):
     """Not safe to share between threads without a lock."""
 
+    name: str
+    """'torch' or 'openvino'."""
+    precision: ComputedPrecision
+    """What the convolutions are computed in."""
     device: torch.device
     """Where `features` leaves its tensors."""
     batch_size: int
@@ -52,11 +57,14 @@ class Engine(Protocol):
 class TorchEngine:
     """The folded model, on any device."""
 
+    name = "torch"
+
     def __init__(
         self, model: CellClassifier, *, pixels: PixelScale, gate_stages: int, device: torch.device, in_bf16: bool
     ) -> None:
         """Fold a copy of the model; `gate_stages` is how many stages the gate looks at, 0 without a gate."""
         self.device = device
+        self.precision: ComputedPrecision = "bf16" if in_bf16 else "fp32"
         self.batch_size = CPU_BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE
         self._pixels = pixels
         dtype = torch.bfloat16 if in_bf16 else torch.float32

@@ -5,8 +5,9 @@ import io
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from bloodcell.data.prediction_table import clean_file_name
+from bloodcell.data.prediction_table import clean_file_name, table_cells
 from bloodcell.models.weights_file import WeightsCard
 from bloodcell.paths import write_atomically
 from bloodcell.prediction.classifier import Answer
@@ -14,6 +15,11 @@ from bloodcell.prediction.overlay import overlay
 
 STRENGTH = 0.6
 LONGEST_PART_BYTES = 200
+ORIGIN_COLUMNS = (
+    *("file", "predicted", "confidence", "status"),
+    *("model", "model_sha256", "answer_sha256", "precision", "engine"),
+)
+"""Columns of the CSV that stand in a picture's text entries too."""
 
 
 class HeatMapFolder:
@@ -27,6 +33,8 @@ class HeatMapFolder:
     def write(self, answer: Answer) -> Path:
         """Write `FILE.png` below the folder, where FILE is the image's cleaned name; equal names get a number.
 
+        The picture's text entries are the CSV's columns that tell what it explains and which model answered.
+
         Raises:
             OSError: the folder cannot be written.
         """
@@ -39,7 +47,7 @@ class HeatMapFolder:
         path = self.folder / self._free_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
-        Image.fromarray(picture).save(stream, format="PNG")
+        Image.fromarray(picture).save(stream, format="PNG", pnginfo=_origin(answer))
         write_atomically(path, stream.getvalue())
         return path
 
@@ -50,6 +58,14 @@ class HeatMapFolder:
             free = f"{name}.{number}.png"
         self._names.add(free.casefold())
         return free
+
+
+def _origin(answer: Answer) -> PngInfo:
+    cells = table_cells(answer.row)
+    origin = PngInfo()
+    for column in ORIGIN_COLUMNS:
+        origin.add_itxt(column, cells[column])
+    return origin
 
 
 def _not_too_long(part: str) -> str:

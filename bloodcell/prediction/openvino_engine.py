@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from bloodcell.errors import EngineUnavailable
+from bloodcell.models.answer_identity import ComputedPrecision
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.prediction.engines import PixelScale
 from bloodcell.prediction.folded import fold_batch_norm
@@ -33,6 +34,8 @@ _BATCH_SIZE = 16
 
 class OpenVinoEngine:
     """The folded model, compiled for one image at a time and this processor, with as many threads as torch has."""
+
+    name = "openvino"
 
     def __init__(
         self,
@@ -71,6 +74,9 @@ class OpenVinoEngine:
             "NUM_STREAMS": streams,
         }
         compiled = openvino.Core().compile_model(_reading_bytes(graph, *pixels), "CPU", settings)
+        # What is asked for is a hint: a processor without such arithmetic computes in float32.
+        is_bf16 = compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.bf16
+        self.precision: ComputedPrecision = "bf16" if is_bf16 else "fp32"
         # Twice as many as are computed: a stream that is done finds its next image waiting.
         self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
+from bloodcell.models.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.report.table import Table
 
 if TYPE_CHECKING:
@@ -246,9 +247,21 @@ def _facts(card: WeightsCard) -> Table:
             "tensors stored as": card.metrics.get("stored_as", "float32"),
             "licence": card.licence,
             "program version": card.code_version,
+            **_measured_in(card),
             "SHA-256 of the tensors": card.tensors_sha256,
+            **{
+                f"SHA-256 of all that decides an answer, in {name}": answer_sha256(card, name)
+                for name in COMPUTED_PRECISIONS
+            },
         },
     )
+
+
+def _measured_in(card: WeightsCard) -> dict[str, str]:
+    test = card.metrics.get("test")
+    if not isinstance(test, Mapping) or "precision" not in test:
+        return {}
+    return {"test images answered in": f"{test['precision']} by {test.get('engine', 'an engine that is not stated')}"}
 
 
 def _foreign_source(card: WeightsCard) -> dict[str, Any]:

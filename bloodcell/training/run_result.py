@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bloodcell.config import RunConfig
 from bloodcell.data.prediction_table import LabelledRow, PredictionRow, write_labelled_table
 from bloodcell.measures.calibration import fit_temperature, probabilities_of, review_threshold
 from bloodcell.measures.metrics import classification_figures
+from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_file import WeightsCard, save_weights
 from bloodcell.training.checkpoint import LoopState
@@ -49,9 +51,10 @@ def write_best(
         **measured,
     )
     card = save_weights(folder.path, card, model.state_dict())
+    answered_by = AnsweredBy.of(card, precision="bf16" if config.precision == "bf16" else "fp32", engine="torch")
     rows = [
         LabelledRow(
-            prediction=judged_row(entry.file, tuple(row), card=card),
+            prediction=judged_row(entry.file, tuple(row), card=card, answered_by=answered_by),
             label=entry.label,
             sha256=entry.sha256,
         )
@@ -84,7 +87,9 @@ def measure_validation(
     return measured, probabilities
 
 
-def judged_row(file: str, probabilities: tuple[float, ...], *, card: WeightsCard) -> PredictionRow:
+def judged_row(
+    file: str, probabilities: tuple[float, ...], *, card: WeightsCard, answered_by: AnsweredBy
+) -> PredictionRow:
     """Return what is said about an image that was read: sure, or worth a second look.
 
     Args:
@@ -101,6 +106,7 @@ def judged_row(file: str, probabilities: tuple[float, ...], *, card: WeightsCard
         probabilities=probabilities,
         model=card.name,
         model_sha256=card.tensors_sha256,
+        **asdict(answered_by),
     )
 
 

@@ -33,6 +33,9 @@ SURE = PredictionRow(
     probabilities=(0.01, 0.01, 0.01, 0.93, 0.01, 0.01, 0.01, 0.01),
     model="main",
     model_sha256="ab12",
+    answer_sha256="cd34",
+    precision="bf16",
+    engine="torch",
 )
 REFUSED = replace(SURE, status="refused", reason="unlike the training images", predicted=None, confidence=None)
 BROKEN = replace(REFUSED, status="error", reason="The file is empty.", probabilities=None)
@@ -47,9 +50,9 @@ def cells_of(row: PredictionRow) -> dict[str, str]:
 def test_a_table_has_exactly_these_bytes() -> None:
     assert table_bytes([SURE]) == (
         b"file,predicted,confidence,status,reason,p_basophil,p_eosinophil,p_erythroblast,p_immature_granulocyte,"
-        b"p_lymphocyte,p_monocyte,p_neutrophil,p_platelet,model,model_sha256\r\n"
+        b"p_lymphocyte,p_monocyte,p_neutrophil,p_platelet,model,model_sha256,answer_sha256,precision,engine\r\n"
         b"smear/cell 1.png,immature_granulocyte,0.930000,ok,,0.010000,0.010000,0.010000,0.930000,"
-        b"0.010000,0.010000,0.010000,0.010000,main,ab12\r\n"
+        b"0.010000,0.010000,0.010000,0.010000,main,ab12,cd34,bf16,torch\r\n"
     )
 
 
@@ -192,10 +195,10 @@ def write_three(folder: Path) -> Path:
     return path
 
 
-def test_a_labelled_table_adds_label_and_hash_at_the_end(tmp_path: Path) -> None:
+def test_a_labelled_table_adds_label_and_hash_behind_the_model(tmp_path: Path) -> None:
     lines = write_three(tmp_path).read_bytes().decode().split("\r\n")
-    assert lines[0] == ",".join((*COLUMNS, "label", "sha256"))
-    assert lines[1].endswith(",immature_granulocyte,01")
+    assert lines[0] == ",".join((*COLUMNS[:15], "label", "sha256", *COLUMNS[15:]))
+    assert lines[1].endswith(",immature_granulocyte,01,cd34,bf16,torch")
 
 
 def test_a_labelled_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_columns_added_by_a_later_version_are_ignored(tmp_path: Path) -> None:
         (b"immature_granulocyte,01", b"unicorn,01"),
         (b"0.930000,ok", b"0.930000,fine"),
         (b"p_basophil", b"basophil"),
-        (b"ab12,immature_granulocyte,01", b"ab12"),
+        (b"ab12,immature_granulocyte,01,", b"ab12,"),
         (b"0.010000,main", b"much,main"),
         (b"0.010000,main", b"nan,main"),
         (b"0.010000,main", b"0.910000,main"),
@@ -254,5 +257,22 @@ def test_a_missing_or_empty_table_is_refused(tmp_path: Path) -> None:
             read_labelled_table(tmp_path / name)
 
 
-def test_labelled_columns_begin_with_those_of_every_table() -> None:
-    assert LABELLED_COLUMNS[: len(COLUMNS)] == COLUMNS
+def test_columns_of_the_first_version_stand_where_they_stood() -> None:
+    assert COLUMNS[13:15] == ("model", "model_sha256")
+    assert LABELLED_COLUMNS[:17] == (*COLUMNS[:15], "label", "sha256")
+
+
+def test_a_table_tells_what_answered_once_each(tmp_path: Path) -> None:
+    path = tmp_path / "predictions_test.csv"
+    predictions = [SURE, replace(SURE, precision="fp32"), SURE]
+    write_labelled_table([LabelledRow(prediction=row, label=3, sha256="01") for row in predictions], path)
+    assert read_labelled_table(path).answered_by == (("cd34", "bf16", "torch"), ("cd34", "fp32", "torch"))
+
+
+def test_a_labelled_table_of_an_older_version_is_read(tmp_path: Path) -> None:
+    path = write_three(tmp_path)
+    lines = [line.rsplit(",", 3)[0] for line in path.read_bytes().decode().split("\r\n")[:-1]]
+    assert lines[0].endswith(",model_sha256,label,sha256")
+    path.write_bytes("\r\n".join([*lines, ""]).encode())
+    table = read_labelled_table(path)
+    assert (table.labels.tolist(), table.sha256, table.answered_by) == ([3, 7], ("01", "03"), ())

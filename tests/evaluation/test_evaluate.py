@@ -1,6 +1,6 @@
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,10 @@ def test_figures_are_those_of_the_written_predictions(
     metrics = json.loads((tmp_path / "metrics.json").read_bytes())
     table = read_labelled_table(tmp_path / "predictions_evaluation.csv")
     predictions = table.probabilities.argmax(1)
+    answered_by = classifier.answered_by
     assert metrics["n"] == len(table.files) == 80
+    assert table.answered_by == ((answered_by.answer_sha256, answered_by.precision, answered_by.engine),)
+    assert {key: metrics[key] for key in ("answer_sha256", "precision", "engine")} == asdict(answered_by)
     assert metrics["accuracy"] == pytest.approx(accuracy_score(table.labels, predictions))
     assert metrics["macro_f1"] == pytest.approx(f1_score(table.labels, predictions, average="macro", labels=range(8)))
 
@@ -49,6 +52,7 @@ def test_the_report_says_accuracy_interval_and_n(classifier: Classifier, drawn_d
     report = report_text(evaluation, classifier)
     assert f"{evaluation.figures.correct} of 80 right" in report
     assert "95 % interval" in report
+    assert classifier.answered_by.answer_sha256 in report
     assert report.count("Immature granulocyte") == 3
 
 

@@ -2,8 +2,10 @@ import contextlib
 import io
 import threading
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from PIL import Image
 
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import DatasetError
+from bloodcell.models.answer_identity import answer_sha256
+from bloodcell.models.weights_file import load_weights
 from bloodcell.prediction.classifier import GROUP_SIZE, Classifier, ImageSource
 from bloodcell.prediction.image_sources import open_sources
+from bloodcell.training.precision import runs_bf16_natively
 from bloodcell.training.run_folder import RunFolder
 from tests.prediction.optional_engines import needs_openvino
 from tests.prediction.pictures import encoded, write_broken_and_odd_files
@@ -64,6 +69,44 @@ def test_each_image_gets_its_own_heat_map(classifier: Classifier) -> None:
         alone = next(iter(classifier.answers([source], heat_maps=True)))
         assert answer.heat_maps is not None
         np.testing.assert_allclose(answer.heat_maps, alone.heat_maps, atol=1e-4)
+
+
+def test_every_answer_names_what_it_was_computed_with(classifier: Classifier) -> None:
+    answered_by = classifier.answered_by
+    sources = [*sources_of(2), ImageSource(name="broken.png", read=lambda: b"")]
+    rows = [
+        *(answer.row for answer in classifier.answers(sources)),
+        *classifier.rows([draw_cell(0, seed=1, size_px=80)]),
+    ]
+    assert {(row.answer_sha256, row.precision, row.engine) for row in rows} == {
+        (answer_sha256(classifier.card, answered_by.precision), answered_by.precision, answered_by.engine)
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_that_is_asked_for_is_the_one_that_is_recorded(
+    finished_run: RunFolder, precision: Literal["fp32", "bf16"]
+) -> None:
+    if precision == "bf16" and not runs_bf16_natively(torch.device("cpu")):
+        pytest.skip("this processor has no bf16")
+    assert Classifier.load(finished_run.best, device="cpu", precision=precision).answered_by.precision == precision
+
+
+def test_an_edited_temperature_or_threshold_changes_the_answer_hash(finished_run: RunFolder) -> None:
+    weights = load_weights(finished_run.best)
+    cards = [
+        weights.card,
+        replace(weights.card, temperature=2 * weights.card.temperature),
+        replace(weights.card, review_threshold=weights.card.review_threshold / 2),
+    ]
+    rows = [
+        Classifier(replace(weights, card=card), device="cpu", precision="fp32").rows(
+            [draw_cell(0, seed=1, size_px=80)]
+        )[0]
+        for card in cards
+    ]
+    assert len({row.model_sha256 for row in rows}) == 1
+    assert len({row.answer_sha256 for row in rows}) == 3
 
 
 def test_many_threads_on_one_model_never_mix_their_answers(classifier: Classifier) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -132,8 +133,9 @@ def test_the_colours_are_matplotlibs_inferno() -> None:
 
 
 def test_heat_maps_of_a_real_run_are_written_beside_a_csv(finished_run: RunFolder, tmp_path: Path) -> None:
+    from bloodcell.data.prediction_table import table_cells
     from bloodcell.prediction.classifier import Classifier, ImageSource
-    from bloodcell.prediction.heat_map_files import HeatMapFolder
+    from bloodcell.prediction.heat_map_files import ORIGIN_COLUMNS, HeatMapFolder
     from tests.prediction.pictures import encoded
 
     classifier = Classifier.load(finished_run.best, device="cpu")
@@ -142,5 +144,12 @@ def test_heat_maps_of_a_real_run_are_written_beside_a_csv(finished_run: RunFolde
     written = [folder.write(answer) for answer in classifier.answers(sources, heat_maps=True)]
     assert [path.relative_to(tmp_path).as_posix() for path in written] == ["a/x.png.png", "x.png.png", "b/x.png.png"]
     assert all(path.stat().st_size > 100 for path in written)
+    row = next(iter(classifier.answers(sources))).row
+    with Image.open(written[0]) as picture:
+        assert picture.text == {column: table_cells(row)[column] for column in ORIGIN_COLUMNS}
+        assert (picture.text["file"], picture.text["answer_sha256"]) == (
+            "a/x.png",
+            classifier.answered_by.answer_sha256,
+        )
     long = [ImageSource(name=f"{'x' * 250}{index}.png", read=lambda: encoded(0)) for index in range(2)]
     assert len({folder.write(answer) for answer in classifier.answers(long, heat_maps=True)}) == 2

@@ -134,6 +134,10 @@ def test_classify_writes_the_same_answers_with_either_engine(finished_run: RunFo
         result = bloodcell("classify", *arguments, "--engine", engine)
         assert result.returncode == 0, result.stderr
     rows, others = rows_of(tmp_path / "torch.csv"), rows_of(tmp_path / "openvino.csv")
+    assert ({row["engine"] for row in rows}, {row["engine"] for row in others}) == ({"torch"}, {"openvino"})
+    assert {row["answer_sha256"] for row in rows if row["precision"] == others[0]["precision"]} <= {
+        others[0]["answer_sha256"]
+    }
     assert [row["predicted"] for row in rows] == [row["predicted"] for row in others]
     assert [float(row["confidence"]) for row in rows] == pytest.approx(
         [float(row["confidence"]) for row in others], abs=1e-3

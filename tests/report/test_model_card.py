@@ -9,6 +9,7 @@ from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.measures.metrics import classification_figures
+from bloodcell.models.answer_identity import answer_sha256
 from bloodcell.models.weights_file import WeightsCard, read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.model_card import card_markdown, card_tables
@@ -23,6 +24,8 @@ def _test_figures() -> dict[str, Any]:
     probabilities = probabilities_of(logits, 0.5)
     return {
         **classification_figures(labels, probabilities).to_dict(),
+        "precision": "fp32",
+        "engine": "torch",
         "shown_as_sure": 300,
         "right_of_sure": 290,
         "subtypes": [{"subtype": "BNE", "n": 3, "right": 1, "near": 2, "other": 0}],
@@ -74,6 +77,8 @@ def test_every_table_says_what_is_stored(card: WeightsCard) -> None:
     assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "0", "–"),)
     assert tables["recipe"].rows == (("epochs", "12"),)
     assert ("another laboratory's images", "341 crops") in tables["facts"].rows
+    assert ("SHA-256 of all that decides an answer, in bf16", answer_sha256(card, "bf16")) in tables["facts"].rows
+    assert ("test images answered in", "fp32 by torch") in tables["facts"].rows
 
 
 def test_the_confidences_before_the_temperature_are_those_of_the_logits() -> None:
