@@ -1,3 +1,4 @@
+import ast
 import re
 
 from tests.conftest import REPOSITORY
@@ -6,14 +7,26 @@ from tests.test_command_line import COMMANDS
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_the_commands_that_there_are() -> None:
-    assert set(re.findall(r"python -m bloodcell (\w+)", README)) == set(COMMANDS)
+USE = (REPOSITORY / "docs/use.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_names_every_module() -> None:
-    modules = [path for room in ("bloodcell", "webui", "pages") for path in (REPOSITORY / room).rglob("*.py")]
-    unnamed = {path.name for path in modules if not path.name.startswith("__") and path.name not in README}
-    assert unnamed == set()
+def test_the_documents_show_the_commands_that_there_are() -> None:
+    assert set(re.findall(r"python -m bloodcell (\w+)", USE)) == set(COMMANDS)
+    assert set(re.findall(r"python -m bloodcell (\w+)", README)) <= set(COMMANDS)
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len(README.encode()) <= 6_144
+
+
+def test_every_module_opens_with_a_docstring() -> None:
+    modules = [
+        path for room in ("bloodcell", "webui", "pages", "benchmarks") for path in (REPOSITORY / room).rglob("*.py")
+    ]
+    silent = [
+        path for path in modules if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
 
 
 def test_the_readme_names_every_package_that_is_required() -> None:
