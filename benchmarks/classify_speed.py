@@ -38,7 +38,8 @@ from bloodcell.data.folder_scan import image_files_below
 from bloodcell.data.image_file import open_image, read_image_bytes
 from bloodcell.data.model_input import as_images, normalise, prepare_image
 from bloodcell.measures.calibration import probabilities_of
-from bloodcell.models.weights_file import WeightsCard, load_weights
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import load_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier, ImageSource
 from bloodcell.prediction.engine_choice import EngineName

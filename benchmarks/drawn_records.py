@@ -15,7 +15,7 @@ from bloodcell.data.subtype import SUBTYPES
 from bloodcell.figures.run_curves import best_row
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.models.answer_identity import AnsweredBy
-from bloodcell.models.weights_file import WeightsCard
+from bloodcell.models.weights_card import WeightsCard
 from bloodcell.training.run_folder import EpochMetrics, RunFolder
 from bloodcell.training.run_result import judged_row
 

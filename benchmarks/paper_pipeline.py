@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from bloodcell.data.folder_scan import LabelledFile
-from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD
+from bloodcell.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.models.registry import build_model
 
 BATCH_SIZE = 32

@@ -20,7 +20,7 @@ from benchmarks.gate import SHARED_DATA
 from bloodcell.ablation.run_suite import answer_test_images
 from bloodcell.ablation.suite_record import write_run_record
 from bloodcell.commands.arguments import image_bar
-from bloodcell.models.weights_file import read_card
+from bloodcell.models.weights_card import read_card
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_RECORDS, SHIPPED_WEIGHTS
 from bloodcell.training.run_folder import RunFolder
 

@@ -14,7 +14,8 @@ from bloodcell.data.integrity import check_images
 from bloodcell.data.split import stratified_split
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.models.architecture_table import count_parameters
-from bloodcell.models.weights_file import load_weights, read_card
+from bloodcell.models.weights_card import read_card
+from bloodcell.models.weights_file import load_weights
 from bloodcell.paths import SHIPPED_WEIGHTS
 from tests.conftest import REPOSITORY
 

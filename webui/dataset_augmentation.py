@@ -12,7 +12,8 @@ from bloodcell.data.augmentation import BatchAugmenter
 from bloodcell.data.batches import whole_image_size_px
 from bloodcell.data.folder_scan import FolderScan
 from bloodcell.data.image_file import read_image_file
-from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, as_images, prepare_image
+from bloodcell.data.model_input import as_images, prepare_image
+from bloodcell.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS, experiment_config
 from webui.session_keys import DATASET_AUGMENTATION_DRAWS, DATASET_EXPERIMENT

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from bloodcell.errors import BloodcellError, EngineUnavailable
-from bloodcell.models.weights_file import WeightsCard, find_weights
+from bloodcell.models.weights_card import WeightsCard, find_weights
 from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier

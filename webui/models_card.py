@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from bloodcell.models.weights_file import WeightsCard
+from bloodcell.models.weights_card import WeightsCard
 from bloodcell.report.model_card import INTENDED_USE, LIMITS, card_markdown, card_tables
 from webui.figures_and_tables import show_table
 

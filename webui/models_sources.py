@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bloodcell.errors import BloodcellError
 from bloodcell.evaluation.publish import publish
-from bloodcell.models.weights_file import WeightsCard, read_card
+from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.models.weights_store import add_weights, refuse_taken_name
 from bloodcell.paths import runs_folder
 from bloodcell.prediction.gate import Gate

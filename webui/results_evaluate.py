@@ -9,7 +9,7 @@ import streamlit as st
 
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ACTIVE, Job, enqueue_command, read_job, stop_job
-from bloodcell.models.weights_file import weights_names
+from bloodcell.models.weights_card import weights_names
 from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import runs_folder, suites_folder
 from webui.data_choice import chosen_data_folder

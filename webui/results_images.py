@@ -10,7 +10,7 @@ import streamlit as st
 
 from bloodcell.data.image_file import open_image, read_image_bytes
 from bloodcell.errors import BloodcellError
-from bloodcell.models.weights_file import find_weights, read_card, weights_names
+from bloodcell.models.weights_card import find_weights, read_card, weights_names
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.prediction.overlay import overlay
 from webui.cells import jpeg_bytes

@@ -13,7 +13,7 @@ from typing import Any
 from bloodcell.config import RunConfig
 from bloodcell.data.prediction_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
-from bloodcell.models.weights_file import WeightsCard, read_card
+from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.training.run_folder import EpochMetrics, RunFolder
 
 _KEPT_TABLES = 128

@@ -5,8 +5,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-IMAGENET_MEAN: tuple[float, float, float] = (0.485, 0.456, 0.406)
-IMAGENET_STD: tuple[float, float, float] = (0.229, 0.224, 0.225)
+from bloodcell.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
 
 def field_of_view_box(width: int, height: int, field_of_view: float) -> tuple[float, float, float, float]:

@@ -18,14 +18,8 @@ from bloodcell.evaluation.seeds import SeedRun, median_run, runs_of_one_recipe, 
 from bloodcell.evaluation.weights_gate import gate_for, with_gate
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.weights_file import (
-    LoadedWeights,
-    WeightsCard,
-    load_weights,
-    model_from_tensors,
-    save_weights,
-    stored_tensors,
-)
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import LoadedWeights, load_weights, model_from_tensors, save_weights, stored_tensors
 from bloodcell.models.weights_store import refuse_name, refuse_taken_name
 from bloodcell.paths import published_weights
 from bloodcell.prediction.classifier import Classifier

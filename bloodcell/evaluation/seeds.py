@@ -8,7 +8,7 @@ import numpy as np
 
 from bloodcell.errors import WeightsError
 from bloodcell.measures.significance import seed_figures
-from bloodcell.models.weights_file import WeightsCard, read_card
+from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.training.run_folder import RunFolder
 
 

@@ -13,7 +13,8 @@ from bloodcell.data.image_cache import decode_images
 from bloodcell.data.model_input import normalise
 from bloodcell.data.split import Split, SplitFile
 from bloodcell.errors import DatasetError, WeightsError
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import LoadedWeights, load_weights
 from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.prediction.gate import stage_statistics
 from bloodcell.prediction.gate_fit import FEWEST_IMAGES, fit_gate

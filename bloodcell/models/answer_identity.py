@@ -1,14 +1,11 @@
 """What an answer came from: the hash of everything that decides it, and what computed it."""
 
-from __future__ import annotations  # a card's class comes with torch, and cards are described without it
-
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from bloodcell.models.weights_file import WeightsCard
+from bloodcell.models.weights_card import WeightsCard
 
 ComputedPrecision = Literal["fp32", "bf16"]
 """Of the convolutions, as an answer was computed; never 'auto', which another process may decide otherwise."""
@@ -28,7 +25,7 @@ class AnsweredBy:
     """'torch' or 'openvino'."""
 
     @classmethod
-    def of(cls, card: WeightsCard, *, precision: ComputedPrecision, engine: str) -> AnsweredBy:
+    def of(cls, card: WeightsCard, *, precision: ComputedPrecision, engine: str) -> "AnsweredBy":
         """Return what a card's weights answer with, computed in a precision by an engine."""
         return cls(answer_sha256=answer_sha256(card, precision), precision=precision, engine=engine)
 

@@ -24,7 +24,8 @@ from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import WeightsError
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import LoadedWeights
 from bloodcell.paths import write_atomically
 
 NEEDED_PACKAGES = ("onnx", "onnxscript", "onnxruntime")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from bloodcell.errors import WeightsError
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard, read_card, weights_from_bytes
+from bloodcell.models.weights_card import WeightsCard, read_card
+from bloodcell.models.weights_file import LoadedWeights, weights_from_bytes
 from bloodcell.models.weights_pair import delete_pair, write_pair
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights, write_atomically
 

@@ -22,7 +22,8 @@ from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.errors import UnreadableImage
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.models.answer_identity import AnsweredBy
-from bloodcell.models.weights_file import LoadedWeights, WeightsCard, load_weights
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import LoadedWeights, load_weights
 from bloodcell.prediction.engine_choice import EngineName
 from bloodcell.prediction.engines import Engine, make_engine
 from bloodcell.prediction.gate import Gate

@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bloodcell.data.prediction_table import clean_file_name, table_cells
-from bloodcell.models.weights_file import WeightsCard
+from bloodcell.models.weights_card import WeightsCard
 from bloodcell.paths import write_atomically
 from bloodcell.prediction.classifier import Answer
 from bloodcell.prediction.overlay import overlay

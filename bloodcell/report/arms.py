@@ -5,16 +5,12 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
 
+from bloodcell.ablation.run_record import RunRecord
 from bloodcell.config import RunConfig
 from bloodcell.figures import run_curves
 from bloodcell.figures.curves import ArmCurves, RunCurve
 from bloodcell.training.run_folder import EpochMetrics
-
-if TYPE_CHECKING:
-    # Records read weights cards and so import torch; figures and reports are built without it.
-    from bloodcell.ablation.run_record import RunRecord
 
 _RUN_OF_SUITE = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)")
 _NOT_OF_AN_ARM = frozenset({"experiment", "seed", "split_seed", "device", "precision", "memory_format"})
@@ -26,7 +22,7 @@ class ArmRecords:
     """Runs of the same settings. At least one."""
 
     name: str
-    runs: tuple["RunRecord", ...]
+    runs: tuple[RunRecord, ...]
 
     @property
     def config(self) -> RunConfig:
@@ -55,7 +51,7 @@ class ArmRecords:
         return ArmCurves(name=self.name, runs=tuple(runs), paper_accuracy=paper_accuracy)
 
 
-def best_row(run: "RunRecord", *, up_to: int | None = None) -> EpochMetrics | None:
+def best_row(run: RunRecord, *, up_to: int | None = None) -> EpochMetrics | None:
     """Return the epoch with the highest validation accuracy, of equal ones that with the lower loss; None before one.
 
     Args:
@@ -65,7 +61,7 @@ def best_row(run: "RunRecord", *, up_to: int | None = None) -> EpochMetrics | No
     return run_curves.best_row(rows) if rows else None
 
 
-def group_arms(records: Sequence["RunRecord"]) -> list[ArmRecords]:
+def group_arms(records: Sequence[RunRecord]) -> list[ArmRecords]:
     """Put runs into arms, in the order of their first runs.
 
     Runs named ARM-seedN in one folder are an arm, as a suite names them; others are where all their settings but seeds

@@ -1,18 +1,14 @@
 """The statistics of a suite's arms as a table to read: figures with intervals, and the verdict in words."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from bloodcell.ablation.table import AccuracyFigures, ArmRow
 from bloodcell.report.table import Table
-
-if TYPE_CHECKING:
-    # Suites read weights cards and so import torch; reports are built without it.
-    from bloodcell.ablation.table import AccuracyFigures, ArmRow
 
 NOT_MEASURED = "–"
 
 
-def comparison_table(rows: Sequence["ArmRow"]) -> Table:
+def comparison_table(rows: Sequence[ArmRow]) -> Table:
     """Return a row per arm, in the suite's order."""
     return Table(
         name="comparison",
@@ -36,7 +32,7 @@ def comparison_table(rows: Sequence["ArmRow"]) -> Table:
     )
 
 
-def _cells(row: "ArmRow") -> tuple[str, ...]:
+def _cells(row: ArmRow) -> tuple[str, ...]:
     comparison = row.comparison
     interval = None if comparison is None else comparison.interval
     adjusted = None if comparison is None else comparison.adjusted_p_value
@@ -56,7 +52,7 @@ def _cells(row: "ArmRow") -> tuple[str, ...]:
     )
 
 
-def _accuracy(figures: "AccuracyFigures | None") -> str:
+def _accuracy(figures: AccuracyFigures | None) -> str:
     if figures is None:
         return NOT_MEASURED
     low, high = figures.seeds.interval or figures.wilson

@@ -1,18 +1,14 @@
 """The model card of weights: tables from what is stored beside them, never typed; as Markdown for the repository."""
 
-from __future__ import annotations  # a card's class comes with torch, and reports are made without it
-
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.models.answer_identity import COMPUTED_PRECISIONS, answer_sha256
+from bloodcell.models.weights_card import WeightsCard
 from bloodcell.report.table import Table
-
-if TYPE_CHECKING:
-    from bloodcell.models.weights_file import WeightsCard
 
 INTENDED_USE = (
     "Teaching and research on single white blood cells, erythroblasts and platelets, stained and photographed as the "

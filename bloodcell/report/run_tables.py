@@ -1,13 +1,10 @@
 """Tables of what the chosen runs are: their figures, their settings, where they come from."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from bloodcell.ablation.run_record import RunRecord
 from bloodcell.report.arms import ArmRecords, best_row
 from bloodcell.report.table import Table
-
-if TYPE_CHECKING:
-    from bloodcell.ablation.run_record import RunRecord
 
 _STATE_WORDS = {"finished": "finished", "stopped": "stopped", "failed": "failed"}
 _MACHINE_SETTINGS = ("device", "precision", "memory_format")
@@ -69,7 +66,7 @@ def origin_table(arms: Sequence[ArmRecords]) -> Table:
     return Table(name="origin", title="Where the figures come from", columns=("What", "Value"), rows=rows)
 
 
-def _run_row(arm: ArmRecords, run: "RunRecord") -> tuple[str, ...]:
+def _run_row(arm: ArmRecords, run: RunRecord) -> tuple[str, ...]:
     best, last = best_row(run), run.metrics[-1] if run.metrics else None
     state = "under way" if run.outcome is None else _STATE_WORDS.get(str(run.outcome["state"]), "unknown")
     seconds = sum(row.seconds for row in run.metrics)

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from bloodcell.config import RunConfig
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.errors import RunFolderError
+from bloodcell.models.weights_card import read_card
 from bloodcell.models.weights_pair import settle_pair
 from bloodcell.paths import write_atomically
 from bloodcell.training.process_folder import ProcessFolder
@@ -202,8 +203,6 @@ class RunFolder(ProcessFolder):
         Raises:
             WeightsError: the run has no weights yet.
         """
-        from bloodcell.models.weights_file import read_card  # torch takes seconds, and a list of runs must not wait
-
         figures = read_card(self.best.with_suffix(".json")).metrics["validation"]
         low, high = figures["accuracy_interval"]
         return (

@@ -16,7 +16,8 @@ from bloodcell.measures.calibration import fit_temperature, probabilities_of, re
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.weights_file import WeightsCard, save_weights
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import save_weights
 from bloodcell.training.checkpoint import LoopState
 from bloodcell.training.run_data import RunData
 from bloodcell.training.run_folder import RunFolder

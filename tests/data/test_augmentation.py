@@ -5,7 +5,8 @@ from torch import Tensor
 from bloodcell.config import Augmentation
 from bloodcell.data.augmentation import AUGMENTATIONS, STAIN_VECTORS, BatchAugmenter, _blur, _illuminate, _stain
 from bloodcell.data.batches import TrainingBatches, whole_image_size_px
-from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, model_input, prepare_image
+from bloodcell.data.model_input import model_input, prepare_image
+from bloodcell.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.data.synthetic import draw_cell
 from tests.conftest import quick_config
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bloodcell.models.answer_identity import answer_sha256
-from bloodcell.models.weights_file import WeightsCard
+from bloodcell.models.weights_card import WeightsCard
 from tests.models.test_weights_file import card_of
 
 GATE = {"threshold": 9.5, "far": 2.15, "stages": 3, "held_out": 640}

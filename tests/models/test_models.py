@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bloodcell.errors import UnknownName
 from bloodcell.models.cell_classifier import CellClassifier
+from bloodcell.models.model_names import MODEL_NAMES
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
 
 every_model = pytest.mark.parametrize("name", MODEL_BUILDERS)
@@ -224,3 +225,7 @@ def test_without_batch_norm_activations_vanish_unless_he_initialised(name: str, 
     # What the input moves: biases alone also fill a feature map.
     change = (scaled - features).square().mean().sqrt() / images.square().mean().sqrt()
     assert lowest <= change <= highest
+
+
+def test_the_names_that_stand_without_torch_are_those_of_the_registry() -> None:
+    assert tuple(MODEL_BUILDERS) == MODEL_NAMES

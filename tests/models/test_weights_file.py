@@ -8,7 +8,8 @@ import torch
 
 from bloodcell.errors import WeightsError
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
-from bloodcell.models.weights_file import WeightsCard, load_weights, save_weights, stored_tensors, weights_names
+from bloodcell.models.weights_card import WeightsCard, weights_names
+from bloodcell.models.weights_file import load_weights, save_weights, stored_tensors
 
 
 def card_of(model: str, name: str = "mine") -> WeightsCard:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from bloodcell.models.registry import build_model
-from bloodcell.models.weights_file import load_weights, read_card, save_weights
+from bloodcell.models.weights_card import read_card
+from bloodcell.models.weights_file import load_weights, save_weights
 from bloodcell.models.weights_pair import settle_pair
 from bloodcell.models.weights_store import add_weights, delete_weights, list_weights
 from bloodcell.paths import published_weights

@@ -8,7 +8,8 @@ import torch
 
 from bloodcell.errors import WeightsError
 from bloodcell.models.registry import build_model
-from bloodcell.models.weights_file import load_weights, read_card, save_weights
+from bloodcell.models.weights_card import read_card
+from bloodcell.models.weights_file import load_weights, save_weights
 from bloodcell.models.weights_store import (
     add_weights,
     choose_default_weights,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcell.data.model_input import IMAGENET_MEAN, IMAGENET_STD, as_images, model_input
+from bloodcell.data.model_input import as_images, model_input
+from bloodcell.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.registry import MODEL_BUILDERS

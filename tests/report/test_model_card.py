@@ -10,7 +10,7 @@ from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.models.answer_identity import answer_sha256
-from bloodcell.models.weights_file import WeightsCard, read_card
+from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.model_card import card_markdown, card_tables
 from bloodcell.report.table import Table

@@ -9,7 +9,7 @@ from bloodcell.data.split import read_split
 from bloodcell.data.synthetic import write_synthetic_dataset
 from bloodcell.errors import DatasetError
 from bloodcell.evaluation.publish import publish
-from bloodcell.models.weights_file import read_card
+from bloodcell.models.weights_card import read_card
 from bloodcell.training.run_folder import RunFolder
 from bloodcell.training.train_run import TrainingWatch, start_run
 from tests.conftest import quick_config, train_quietly

@@ -14,7 +14,8 @@ from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.data.prediction_table import COLUMNS, table_bytes
 from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
 from bloodcell.models.registry import build_model
-from bloodcell.models.weights_file import WeightsCard, save_weights
+from bloodcell.models.weights_card import WeightsCard
+from bloodcell.models.weights_file import save_weights
 from webui import cells as cells_module
 from webui.cells import Cell
 from webui.model import DEFAULT_WEIGHTS
