@@ -18,6 +18,7 @@ from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+SHARED_CASES = REPOSITORY.parent / "shared" / "cases"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,6 +83,16 @@ def real_data_folder() -> Path:
     if os.environ.get("BLOODCELL_REQUIRE_REAL_IMAGES") == "1":
         pytest.fail(f"The real images are required and {SHARED_DATA} is not there.")
     pytest.skip("The real images (shared/data beside the repository) are not on this machine.")
+
+
+@pytest.fixture(scope="session")
+def cases_folder() -> Path:
+    """The folder of odd image files; skipped where it is absent, failed where the real images are required."""
+    if SHARED_CASES.is_dir():
+        return SHARED_CASES
+    if os.environ.get("BLOODCELL_REQUIRE_REAL_IMAGES") == "1":
+        pytest.fail(f"The odd image files are required and {SHARED_CASES} is not there.")
+    pytest.skip("The odd image files (shared/cases beside the repository) are not on this machine.")
 
 
 @pytest.fixture(scope="session")

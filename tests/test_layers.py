@@ -14,6 +14,7 @@ MODULES = sorted(
 )
 LAYERS = [
     {"config", "cell_classes", "errors", "paths", "experiments", "allocator", "threads"},
+    {"images"},
     {"measures", "models", "data"},
     {"training"},
     {"evaluation", "prediction"},

@@ -13,16 +13,17 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.folder_scan import LabelledFile, default_dataset, scan_dataset
-from bloodcell.data.image_file import ACCEPTED_FORMATS, read_image_bytes
+from bloodcell.data.image_file import read_image_bytes
 from bloodcell.data.synthetic import draw_cell
 from bloodcell.data.zip_images import open_zip
 from bloodcell.errors import BloodcellError, UnreadableImage
+from bloodcell.images.formats import FORMAT_WORDS
 from bloodcell.paths import data_folder
 from bloodcell.prediction.classifier import ImageSource
-from bloodcell.prediction.image_sources import zip_sources
+from bloodcell.prediction.image_sources import FoundImages, passed_over_words, zip_images
 from webui.cells import WaitingImage, add_waiting, held_bytes
 from webui.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
-from webui.words import error_words
+from webui.words import error_words, plain_words
 
 EXAMPLES_PER_CLASS = 2
 _ZIP_START = b"PK\x03\x04"
@@ -33,7 +34,7 @@ def show_inputs(*, disabled: bool) -> None:
     taken = st.session_state.setdefault(CLASSIFY_UPLOADS_TAKEN, 0)
     # No `type`: the bytes decide what a file is, and one that is no image is listed with its reason.
     st.file_uploader(
-        f"Drop images of single cells here: {', '.join(ACCEPTED_FORMATS)}, or a ZIP of them. Many at once are welcome.",
+        f"Drop images of single cells here: {FORMAT_WORDS}, or a ZIP of them. Many at once are welcome.",
         accept_multiple_files=True,
         key=uploader_key(taken),
         on_change=_take_uploads,
@@ -68,7 +69,11 @@ def _take_uploads() -> None:
     files = st.session_state.get(uploader_key(taken)) or []
     st.session_state[CLASSIFY_UPLOADS_TAKEN] = taken + 1
     st.session_state[CLASSIFY_NOTICE] = ""
-    add_waiting(WaitingImage(source=source) for file in files for source in _upload_sources(file.name, file.getvalue()))
+    found = [_upload_images(file.name, file.getvalue()) for file in files]
+    add_waiting(WaitingImage(source=source) for images in found for source in images.sources)
+    if passed_over := [name for images in found for name in images.passed_over]:
+        notices = (st.session_state[CLASSIFY_NOTICE], plain_words(passed_over_words(passed_over)))
+        st.session_state[CLASSIFY_NOTICE] = "\n\n".join(notice for notice in notices if notice)
     forget_server_copies(files)
 
 
@@ -84,14 +89,16 @@ def forget_server_copies(files: list[UploadedFile]) -> None:
             context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
-def _upload_sources(name: str, data: bytes) -> list[ImageSource]:
+def _upload_images(name: str, data: bytes) -> FoundImages:
     if not data.startswith(_ZIP_START):
-        return [ImageSource(name=name, read=held_bytes(data))]
+        return FoundImages(sources=[ImageSource(name=name, read=held_bytes(data))], passed_over=[])
     try:
-        found = zip_sources(open_zip(io.BytesIO(data), "The ZIP"))
+        found = zip_images(open_zip(io.BytesIO(data), "The ZIP"))
     except BloodcellError as error:
-        return [_refused(name, str(error))]
-    return found or [_refused(name, "There is no image in the ZIP.")]
+        return FoundImages(sources=[_refused(name, str(error))], passed_over=[])
+    if found.sources:
+        return found
+    return FoundImages(sources=[_refused(name, "There is no image in the ZIP.")], passed_over=found.passed_over)
 
 
 def _refused(name: str, reason: str) -> ImageSource:

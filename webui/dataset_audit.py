@@ -9,10 +9,10 @@ import streamlit as st
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.audit import DatasetAudit, audit_dataset
 from bloodcell.data.audit_cache import keep_audit, read_kept_audit
-from bloodcell.data.folder_scan import FolderScan, scan_dataset
+from bloodcell.data.folder_scan import FolderScan, other_files_words, scan_dataset
 from bloodcell.errors import BloodcellError
 from webui.session_keys import DATASET_AUDIT
-from webui.words import counted, duration_words, error_words, shown_name
+from webui.words import counted, duration_words, error_words, plain_words, shown_name
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +95,8 @@ def show_figures(scan: FolderScan, audit: DatasetAudit) -> None:
     if scan.other_folders:
         names = ", ".join(f"`{shown_name(name)}`" for name in scan.other_folders)
         st.caption(f"Folders that mean none of the eight classes are not read: {names.replace('``', '`')}.")
+    if scan.other_files:
+        st.caption(plain_words(other_files_words(scan.other_files)))
 
 
 def show_counts(audit: DatasetAudit) -> None:

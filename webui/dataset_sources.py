@@ -8,15 +8,16 @@ import streamlit as st
 
 from bloodcell.data.folder_scan import folder_stamp
 from bloodcell.data.public_sets import PublicSet, download_progress, is_here, public_sets
-from bloodcell.data.zip_images import open_zip, unpack_dataset
+from bloodcell.data.zip_images import found_entries, open_zip, unpack_dataset
 from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.jobs import enqueue_command, read_job, stop_job
 from bloodcell.paths import home_folder
+from bloodcell.prediction.image_sources import passed_over_words
 from webui.cell_inputs import forget_server_copies
 from webui.data_choice import own_data_folder
 from webui.polling import show_polled
 from webui.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
-from webui.words import counted, error_words, sentence_words
+from webui.words import counted, error_words, plain_words, sentence_words
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _POLL_SECONDS = 2.0
@@ -45,6 +46,7 @@ def show_upload() -> None:
         if not _NAME.fullmatch(name.strip()):
             raise DatasetError("Give the dataset a name of small letters, digits, '-' and '_', up to 60.")
         with open_zip(io.BytesIO(file.getbuffer()), "The ZIP") as archive:
+            passed_over = [entry.path for entry in found_entries(archive).others]
             number = unpack_dataset(
                 archive,
                 own_data_folder() / name.strip(),
@@ -58,7 +60,8 @@ def show_upload() -> None:
         return
     forget_server_copies([file])
     st.session_state[DATASET_UPLOADS_TAKEN] = taken + 1
-    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}."
+    also = f" {plain_words(passed_over_words(passed_over))}" if passed_over else ""
+    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}.{also}"
     st.rerun()
 
 

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
     from bloodcell.data.audit import audit_dataset
     from bloodcell.data.audit_report import audit_sentences, audit_to_dict
-    from bloodcell.data.folder_scan import scan_dataset
+    from bloodcell.data.folder_scan import other_files_words, scan_dataset
     from bloodcell.paths import write_atomically
 
     scan = scan_dataset(options.data)
@@ -40,8 +40,11 @@ def run(options: argparse.Namespace) -> int:
     print(*audit_sentences(audit), sep="\n")
     if scan.other_folders:
         print(f"Folders that mean none of the eight classes, not read: {readable_path(', '.join(scan.other_folders))}.")
+    if scan.other_files:
+        print(readable_path(other_files_words(scan.other_files)))
     if options.json:
-        values = {**audit_to_dict(audit), "other_folders": list(scan.other_folders)}
+        others = {"other_folders": list(scan.other_folders), "other_files": list(scan.other_files)}
+        values = {**audit_to_dict(audit), **others}
         write_atomically(options.json, (json.dumps(values, indent=1) + "\n").encode())
     # That images are locked is no fault of them.
     faulty = {file.relative_path for file in scan.files} - {file.relative_path for file in audit.integrity.usable}

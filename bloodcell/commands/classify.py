@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.paths import open_atomically
     from bloodcell.prediction.classifier import Classifier
     from bloodcell.prediction.heat_map_files import HeatMapFolder
-    from bloodcell.prediction.image_sources import open_sources
+    from bloodcell.prediction.image_sources import open_sources, passed_over_words
 
     engine = options.engine or chosen_engine()
     keep_freed_memory(options.device)
@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     unreadable: list[tuple[str, str]] = []
     unwritten: list[tuple[str, str]] = []
     refused = 0
-    with open_sources(options.paths) as sources, open_atomically(options.csv) as stream:
+    with open_sources(options.paths) as found, open_atomically(options.csv) as stream:
+        sources = found.sources
         answers = classifier.answers(sources, heat_maps=heat_maps is not None, batch_size=options.batch_size)
 
         def rows() -> Iterator[PredictionRow]:
@@ -64,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
         write_table(rows(), stream)
     answered = len(sources) - len(unreadable) - refused
     print(f"{answered} of {len(sources)} images answered, {refused} refused, written to {options.csv}.")
+    if found.passed_over:
+        print(f"bloodcell: {readable_path(passed_over_words(found.passed_over))}", file=sys.stderr)
     for name, reason in (*unreadable, *unwritten):
         print(f"bloodcell: {readable_path(name)}: {reason}", file=sys.stderr)
     return 1 if unreadable or unwritten else 0

@@ -10,7 +10,7 @@ from bloodcell.data.folder_scan import FolderScan
 from bloodcell.data.locked_test import LOCKED_TEST_FILE
 from bloodcell.paths import home_folder, write_atomically
 
-_VERSION = 2
+_VERSION = 3
 """Raise it when the audit finds something else in the same files."""
 
 

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, class_index_of_folder
-from bloodcell.data.image_file import IMAGE_SUFFIXES
 from bloodcell.errors import DatasetError
+from bloodcell.images.file_names import is_hidden, is_image_file
+from bloodcell.images.formats import LONGEST_SIGNATURE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +36,8 @@ class FolderScan:
     """All image files in class folders, sorted by relative path."""
     other_folders: tuple[str, ...]
     """Names of folders directly below that mean no class; they are not read."""
+    other_files: tuple[str, ...] = ()
+    """Relative POSIX paths of files that are not read: no images, or outside of the class folders."""
 
     def class_counts(self) -> tuple[int, ...]:
         """Return the number of files per class, (K,)."""
@@ -41,6 +45,13 @@ class FolderScan:
         for file in self.files:
             counts[file.label] += 1
         return tuple(counts)
+
+
+def other_files_words(names: Sequence[str], *, shown: int = 5) -> str:
+    """Return a sentence that names files that are not read; names are not escaped."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    number = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+    return f"{number} not read, being no image or in no class folder: {', '.join(names[:shown])}{more}."
 
 
 def few_of_each_class(files: Sequence[LabelledFile], count: int, *, seed: int) -> tuple[LabelledFile, ...]:
@@ -72,17 +83,40 @@ class DataFolders:
         return DataFolders(dataset=self.dataset.resolve(), more_training=None if more is None else more.resolve())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundFiles:
+    """The files below a folder, hidden ones left out, each sorted by POSIX path."""
+
+    images: tuple[Path, ...]
+    """Files that are to be read as images; a few of them may be in a format that is not read."""
+    others: tuple[Path, ...]
+    """Files that are no images by name and by their first bytes."""
+
+
+def files_below(folder: Path) -> FoundFiles:
+    """Tell the image files below a folder, at any depth, from all others."""
+    found: dict[bool, list[Path]] = {True: [], False: []}
+    for where, folder_names, file_names in os.walk(folder):
+        folder_names[:] = [name for name in folder_names if not is_hidden(PurePosixPath(name))]
+        for path in (Path(where) / name for name in file_names if not is_hidden(PurePosixPath(name))):
+            found[is_image_file(path.name, partial(_read_start, path))].append(path)
+
+    def by_path(path: Path) -> str:
+        return path.relative_to(folder).as_posix()
+
+    return FoundFiles(images=tuple(sorted(found[True], key=by_path)), others=tuple(sorted(found[False], key=by_path)))
+
+
 def image_files_below(folder: Path) -> list[Path]:
     """Return all image files below a folder, at any depth, sorted by POSIX path; hidden names are skipped."""
-    found: list[Path] = []
-    for where, folder_names, file_names in os.walk(folder):
-        folder_names[:] = [name for name in folder_names if not name.startswith(".")]
-        found += [
-            Path(where) / name
-            for name in file_names
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return list(files_below(folder).images)
+
+
+def _read_start(path: Path) -> bytes:
+    if not path.is_file():
+        return b""  # A pipe would be waited for.
+    with path.open("rb") as file:
+        return file.read(LONGEST_SIGNATURE)
 
 
 def holds_classes(folder: Path) -> bool:
@@ -127,14 +161,21 @@ def scan_dataset(folder: Path) -> FolderScan:
         raise DatasetError(f"The data folder {folder} does not exist. Give the folder that holds one folder per class.")
     files: list[LabelledFile] = []
     other_folders: list[str] = []
-    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    other_files: list[Path] = []
+    entries = sorted(path for path in folder.iterdir() if not is_hidden(PurePosixPath(path.name)))
+    for class_folder in entries:
+        if not class_folder.is_dir():
+            other_files.append(class_folder)
+            continue
         label = class_index_of_folder(class_folder.name)
         if label is None:
             other_folders.append(class_folder.name)
             continue
+        found = files_below(class_folder)
+        other_files += found.others
         files += [
             LabelledFile(path=path, relative_path=path.relative_to(folder).as_posix(), label=label)
-            for path in image_files_below(class_folder)
+            for path in found.images
         ]
     if not files:
         names = ", ".join(cell_class.key for cell_class in CELL_CLASSES)
@@ -143,4 +184,5 @@ def scan_dataset(folder: Path) -> FolderScan:
         folder=folder,
         files=tuple(sorted(files, key=_by_path)),
         other_folders=tuple(other_folders),
+        other_files=tuple(path.relative_to(folder).as_posix() for path in other_files),
     )

@@ -2,21 +2,23 @@
 
 import errno
 import lzma
-import os
 import re
 import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bloodcell.cell_classes import class_index_of_folder
-from bloodcell.data.image_file import IMAGE_SUFFIXES, MAXIMUM_BYTES
 from bloodcell.errors import DatasetError, UnreadableImage
+from bloodcell.images.file_names import is_hidden, is_image_file, posix_name
+from bloodcell.images.formats import LONGEST_SIGNATURE
+from bloodcell.images.limits import MAXIMUM_BYTES, TOO_MANY_BYTES
 
 MOST_UNPACKED_BYTES = 20_000_000_000
 MOST_IMAGES = 200_000
@@ -27,11 +29,44 @@ _ZIP_ERRORS = (
     *(EOFError, NotImplementedError, OSError, ValueError, OverflowError),
 )
 """What zipfile raises on damaged archives; UnicodeDecodeError is a ValueError."""
+_METHODS = {
+    **{
+        1: "Shrink",
+        6: "Implode",
+        9: "Deflate64",
+        10: "PKWARE Implode",
+        18: "IBM Terse",
+        20: "Zstandard",
+        93: "Zstandard",
+    },
+    **{94: "MP3", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES encryption"},
+}
+_LOCKED = "The file is locked with a password. Unpack the ZIP first."
+_ENCRYPTED, _STRONGLY_ENCRYPTED = 0x1, 0x40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ZipEntry:
+    """A file in a ZIP."""
+
+    path: str
+    """Its path with forward slashes."""
+    info: zipfile.ZipInfo
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundEntries:
+    """The files of a ZIP, hidden ones left out, each sorted by path."""
+
+    images: tuple[ZipEntry, ...]
+    """Files that are to be read as images; a few of them may be in a format that is not read."""
+    others: tuple[ZipEntry, ...]
+    """Files that are no images by name and by their first bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Target:
-    entry: zipfile.ZipInfo
+    entry: ZipEntry
     folder: str
     name: str
 
@@ -48,31 +83,55 @@ def open_zip(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
         raise DatasetError(f"{name} is damaged or not a ZIP. Make it again from the folder of images.") from error
 
 
-def image_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the entries with an image's name, sorted by path; hidden ones are passed over."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_image_name(entry.filename)]
-    return sorted(entries, key=lambda entry: entry.filename)
+def found_entries(archive: zipfile.ZipFile) -> FoundEntries:
+    """Tell the images of a ZIP from all other files."""
+    found: dict[bool, list[ZipEntry]] = {True: [], False: []}
+    for info in archive.infolist():
+        # On POSIX, zipfile keeps backslashes: a folder's entry may end with one.
+        entry = ZipEntry(path=posix_name(info.filename), info=info)
+        path = PurePosixPath(entry.path)
+        if entry.path.endswith("/") or is_hidden(path):
+            continue
+        found[is_image_file(path.name, partial(_read_start, archive, info))].append(entry)
+    images, others = (tuple(sorted(found[kind], key=lambda entry: entry.path)) for kind in (True, False))
+    return FoundEntries(images=images, others=others)
 
 
-def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Return an entry's bytes, never more than the limit, whatever size it declares.
 
     Raises:
-        UnreadableImage: it is too large, damaged, or locked with a password.
+        UnreadableImage: it is too large, damaged, locked with a password, or packed in a way that is not read.
     """
-    too_large = UnreadableImage(f"The file is larger than {MAXIMUM_BYTES // 1_000_000} MB. Crop or shrink the image.")
-    if entry.file_size > MAXIMUM_BYTES:
-        raise too_large
+    if info.file_size > MAXIMUM_BYTES:
+        raise UnreadableImage(TOO_MANY_BYTES)
     try:
-        with archive.open(entry) as stream:
+        with archive.open(info) as stream:
             data = stream.read(MAXIMUM_BYTES + 1)
+    except NotImplementedError as error:
+        raise UnreadableImage(_why_not_unpacked(info)) from error
     except _ZIP_ERRORS as error:
         raise UnreadableImage("The file is damaged inside the ZIP. Make the ZIP again.") from error
     except RuntimeError as error:
-        raise UnreadableImage("The file is locked with a password. Unpack the ZIP first.") from error
+        raise UnreadableImage(_LOCKED) from error
     if len(data) > MAXIMUM_BYTES:
-        raise too_large
+        raise UnreadableImage(TOO_MANY_BYTES)
     return data
+
+
+def _why_not_unpacked(info: zipfile.ZipInfo) -> str:
+    method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
+    if info.flag_bits & (_ENCRYPTED | _STRONGLY_ENCRYPTED) or info.compress_type == 99:
+        return _LOCKED
+    return f"The ZIP is packed with {method}, which is not read here. Unpack it and make the ZIP again with Deflate."
+
+
+def _read_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(info) as stream:
+            return stream.read(LONGEST_SIGNATURE)
+    except (*_ZIP_ERRORS, RuntimeError):
+        return b""
 
 
 def unpack_dataset(
@@ -93,7 +152,7 @@ def unpack_dataset(
     """
     if folder.exists():
         raise DatasetError(f"There is a dataset {folder.name} already. Choose another name.")
-    targets = _targets(image_entries(archive))
+    targets = _targets(found_entries(archive).images)
     _refuse_too_much(targets, folder, most_bytes)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
@@ -119,24 +178,18 @@ def unpack_dataset(
     return len(targets)
 
 
-def _is_image_name(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _targets(entries: list[zipfile.ZipInfo]) -> list[_Target]:
+def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
     """Return where each image in a class folder goes; two that would share a name get a number."""
     targets: list[_Target] = []
     taken: set[tuple[str, str]] = set()
     last_number: dict[tuple[str, str], int] = {}
     for entry in entries:
-        path = PurePosixPath(entry.filename)
+        path = PurePosixPath(entry.path)
         folder = next((part for part in reversed(path.parts[:-1]) if class_index_of_folder(part) is not None), None)
         if folder is None:
             continue
         folder = folder.strip()
-        stem, suffix = _UNSAFE.sub("_", path.stem)[:_LONGEST_NAME].strip(" .") or "image", path.suffix.lower()
+        stem, suffix = _harmless_name(path.name)
         name, asked = f"{stem}{suffix}", (folder, f"{stem}{suffix}".lower())
         # From the last number on: thousands of patients' folders may each hold a cell.png.
         number = last_number.get(asked, 1)
@@ -153,8 +206,15 @@ def _targets(entries: list[zipfile.ZipInfo]) -> list[_Target]:
     return targets
 
 
+def _harmless_name(name: str) -> tuple[str, str]:
+    """Return stem and ending of a file's name without what could harm; blanks and dots around it go."""
+    path = PurePosixPath(name.strip(" .") or "image")
+    suffix = _UNSAFE.sub("_", path.suffix.lower())
+    return _UNSAFE.sub("_", path.stem)[:_LONGEST_NAME].strip(" .") or "image", suffix
+
+
 def _refuse_too_much(targets: list[_Target], folder: Path, most_bytes: int) -> None:
-    declared = sum(target.entry.file_size for target in targets)
+    declared = sum(target.entry.info.file_size for target in targets)
     if declared > most_bytes:
         raise _too_much(most_bytes)
     if len(targets) > MOST_IMAGES:
@@ -168,8 +228,8 @@ def _too_much(most_bytes: int) -> DatasetError:
     return DatasetError(f"The ZIP would unpack to more than {most_bytes / 1e9:g} GB. Split it.")
 
 
-def _read_named(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _read_named(archive: zipfile.ZipFile, entry: ZipEntry) -> bytes:
     try:
-        return read_entry(archive, entry)
+        return read_entry(archive, entry.info)
     except UnreadableImage as error:
-        raise DatasetError(f"{os.path.basename(entry.filename)}: {error}") from error
+        raise DatasetError(f"{PurePosixPath(entry.path).name}: {error}") from error

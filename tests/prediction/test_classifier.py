@@ -130,8 +130,8 @@ def test_many_threads_on_one_model_never_mix_their_answers(classifier: Classifie
 
 def test_broken_files_get_a_reason_and_the_others_an_answer(classifier: Classifier, tmp_path: Path) -> None:
     good, bad = write_broken_and_odd_files(tmp_path)
-    with open_sources([tmp_path]) as sources:
-        rows = {answer.row.file: answer.row for answer in classifier.answers(sources, heat_maps=True)}
+    with open_sources([tmp_path]) as found:
+        rows = {answer.row.file: answer.row for answer in classifier.answers(found.sources, heat_maps=True)}
     assert set(rows) == good | bad
     assert {name for name, row in rows.items() if row.status == "error"} == bad
     assert all(rows[name].reason.endswith(".") for name in bad)
@@ -208,8 +208,8 @@ def test_a_zip_is_read_like_the_folder_it_was_made_from(classifier: Classifier, 
         stream.writestr("__MACOSX/0/._a.png", b"")
         stream.writestr("notes.txt", b"")
     with open_sources([folder]) as from_folder, open_sources([archive]) as from_zip:
-        one = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_folder)]
-        other = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_zip)]
+        one = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_folder.sources)]
+        other = [(answer.row.file, answer.row.probabilities) for answer in classifier.answers(from_zip.sources)]
     assert one == other
     assert len(one) == 3
 
@@ -222,8 +222,8 @@ def test_an_entry_that_is_damaged_inside_a_zip_does_not_stop_the_rest(classifier
     data = archive.read_bytes()
     where = data.index(encoded(0)[100:150])
     archive.write_bytes(data[:where] + bytes(50) + data[where + 50 :])
-    with open_sources([archive]) as sources:
-        statuses = {answer.row.file: answer.row.status for answer in classifier.answers(sources)}
+    with open_sources([archive]) as found:
+        statuses = {answer.row.file: answer.row.status for answer in classifier.answers(found.sources)}
     assert statuses["a.png"] == "error"
     assert statuses["b.png"] != "error"
 
@@ -273,7 +273,7 @@ def test_damaged_zips_never_end_in_anything_but_a_sentence(classifier: Classifie
         places = chance.choice([*range(40), *range(len(data) - 200, len(data))], size=2)
         data[places] = chance.integers(0, 256, size=2)
         path.write_bytes(data.tobytes())
-        with contextlib.suppress(DatasetError), open_sources([path]) as sources:
+        with contextlib.suppress(DatasetError), open_sources([path]) as found:
             opened += 1
-            assert len(list(classifier.answers(sources))) == len(sources)
+            assert len(list(classifier.answers(found.sources))) == len(found.sources)
     assert opened > 20
