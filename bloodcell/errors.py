@@ -9,6 +9,10 @@ class UnreadableImage(BloodcellError):
     """Bytes that are no cell image: empty, damaged, too large, or in a format that is not accepted."""
 
 
+class LostFile(UnreadableImage):
+    """A file that the disk does not give: it has vanished, may not be read, or reading failed; it may be sound."""
+
+
 class DatasetError(BloodcellError):
     """A data folder that is missing, has no class folders, or holds no usable image."""
 

@@ -16,8 +16,9 @@ from bloodcell.paths import suites_folder
 from bloodcell.training.device_lock import device_name, is_device_held
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from bloodcell.training.run_folder import RunFolder
-from webui.data_choice import available_data_folders, chosen_data_folder, image_count
+from webui.data_choice import available_data_folders, choose_unusable, chosen_data_folder, image_count
 from webui.session_keys import (
+    ABLATION_ALLOW_UNUSABLE,
     ABLATION_ARMS,
     ABLATION_CHOSEN,
     ABLATION_DATA,
@@ -60,10 +61,18 @@ def choose_new_suite() -> Suite | None:
         else "Every arm is trained once per seed, all on the same split."
     )
     test = _chosen_test_folder(data)
+    allow_unusable = choose_unusable(ABLATION_ALLOW_UNUSABLE)
     if not arms:
         st.caption("Choose at least one arm.")
         return None
-    suite = build_suite(name, data_folder=data, test_folder=test, arms=arms, seeds=range(int(seeds)))
+    suite = build_suite(
+        name,
+        data_folder=data,
+        test_folder=test,
+        arms=arms,
+        seeds=range(int(seeds)),
+        allow_unusable=allow_unusable,
+    )
     st.button(
         f"Train {counted(len(suite.planned_runs()), 'run', 'runs')}",
         key="ablation_start",

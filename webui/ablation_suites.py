@@ -7,6 +7,7 @@ import streamlit as st
 from bloodcell.ablation.progress import RunProgress, RunState, SuiteProgress, read_progress
 from bloodcell.ablation.suite import SuiteFolder
 from bloodcell.ablation.suite_jobs import is_shipped, known_suites, resume_suite
+from bloodcell.data.data_use import ALLOW_FLAG
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, read_job, stop_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
@@ -112,15 +113,24 @@ def _show_actions(folder: SuiteFolder, job: Job, progress: SuiteProgress) -> Non
             args=("resume", folder),
             help="Trains what is missing; an unfinished run goes on after its last finished epoch.",
         )
+        if ALLOW_FLAG in job.reason:
+            st.button(
+                "Resume with what is left",
+                key="ablation_resume_with_less",
+                icon=":material/warning:",
+                on_click=_act,
+                args=("resume with less", folder),
+                help="Trains on the images that are usable now, on purpose.",
+            )
 
 
-def _act(action: Literal["stop", "resume"], folder: SuiteFolder) -> None:
+def _act(action: Literal["stop", "resume", "resume with less"], folder: SuiteFolder) -> None:
     st.session_state[ABLATION_NOTICE] = ""
     try:
         if action == "stop":
             stop_job(folder.path)
         else:
-            resume_suite(folder)
+            resume_suite(folder, allow_unusable=action == "resume with less")
     except BloodcellError as error:
         st.session_state[ABLATION_NOTICE] = error_words(error)
 

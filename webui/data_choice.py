@@ -47,6 +47,20 @@ def chosen_data_folder(key: str, *, label: str = "Dataset") -> Path | None:
     return folders[st.selectbox(label, list(folders), key=key, help="Folders with one folder per class of cell.")]
 
 
+def choose_unusable(key: str) -> bool:
+    """Show the switch that lets training begin although many images are unusable; return it.
+
+    Args:
+        key: the widget's, a name from `session_keys`.
+    """
+    return st.toggle(
+        "Train although images are unusable",
+        key=key,
+        help="Otherwise training stops before it begins where a class has no usable image or more than 1 % of the "
+        "images cannot be read: what is left would give figures that hide it.",
+    )
+
+
 def image_count(folder: Path) -> int:
     """Return how many images a dataset holds; counted again once files were added or removed.
 

@@ -27,6 +27,7 @@ ABLATION_DATA = "ablation_data"
 ABLATION_TEST = "ablation_test"
 ABLATION_ARMS = "ablation_arms"
 ABLATION_SEEDS = "ablation_seeds"
+ABLATION_ALLOW_UNUSABLE = "ablation_allow_unusable"
 ABLATION_CHOSEN = "ablation_chosen"
 """str, name of the suite that is shown."""
 ABLATION_NOTICE = "ablation_notice"
@@ -71,12 +72,13 @@ def dataset_uploader_key(uploads_taken: int) -> str:
 TRAIN_DATA = "train_data"
 TRAIN_EXPERIMENT = "train_experiment"
 TRAIN_NAME = "train_name"
+TRAIN_ALLOW_UNUSABLE = "train_allow_unusable"
 TRAIN_CHOSEN = "train_chosen"
 """str, name of the run that is shown."""
 TRAIN_NOTICE = "train_notice"
 """str, why the last thing that was asked for could not be done; empty where it could."""
 TRAIN_HANDED_IN = "train_handed_in"
-"""tuple[RunConfig, str, float], the run that was handed in last: settings, dataset, when (monotonic seconds)."""
+"""tuple[tuple[RunConfig, Path, bool], float], the run that was handed in last, and when (monotonic seconds)."""
 
 
 def uploader_key(uploads_taken: int) -> str:

@@ -11,8 +11,9 @@ from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS
 from bloodcell.jobs import enqueue_run
 from bloodcell.training.device_lock import device_name
-from webui.data_choice import chosen_data_folder
+from webui.data_choice import choose_unusable, chosen_data_folder
 from webui.session_keys import (
+    TRAIN_ALLOW_UNUSABLE,
     TRAIN_CHOSEN,
     TRAIN_DATA,
     TRAIN_EXPERIMENT,
@@ -40,6 +41,7 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
     base = EXPERIMENTS[name]()
     changes = _changes(base)
     run_name = st.text_input("Name", key=TRAIN_NAME, placeholder=name, max_chars=60)
+    allow_unusable = choose_unusable(TRAIN_ALLOW_UNUSABLE)
     try:
         config = base.changed(**changes)
     except ValueError as error:
@@ -51,7 +53,7 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
         type="primary",
         icon=":material/play_arrow:",
         on_click=_hand_in,
-        args=(config, data, _safe_name(run_name or name)),
+        args=(config, data, _safe_name(run_name or name), allow_unusable),
     )
     return config, data
 
@@ -85,18 +87,18 @@ def _changes(base: RunConfig) -> dict[str, Any]:
     }
 
 
-def _hand_in(config: RunConfig, data: Path, name: str) -> None:
+def _hand_in(config: RunConfig, data: Path, name: str, allow_unusable: bool) -> None:
     last = st.session_state.get(TRAIN_HANDED_IN)
-    now = time.monotonic()
-    if last is not None and last[:2] == (config, str(data)) and now - last[2] < _DOUBLE_CLICK_SECONDS:
+    asked, now = (config, data, allow_unusable), time.monotonic()
+    if last is not None and last[0] == asked and now - last[1] < _DOUBLE_CLICK_SECONDS:
         return  # the second click of a double click
     st.session_state[TRAIN_NOTICE] = ""
     try:
-        folder = enqueue_run(config, data, name=name)
+        folder = enqueue_run(config, data, name=name, allow_unusable=allow_unusable)
     except BloodcellError as error:
         st.session_state[TRAIN_NOTICE] = error_words(error)
         return
-    st.session_state[TRAIN_HANDED_IN] = (config, str(data), now)
+    st.session_state[TRAIN_HANDED_IN] = (asked, now)
     st.session_state[TRAIN_CHOSEN] = folder.name
 
 

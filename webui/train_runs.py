@@ -1,13 +1,15 @@
 """Runs: which one is shown, where it stands, what can be done with it; polled while anything is active."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
+from bloodcell.data.data_use import ALLOW_FLAG, read_data_use
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
 from bloodcell.training.run_folder import RunFolder, RunStatus
@@ -121,6 +123,7 @@ def _show_state(job: Job) -> None:
     if job.state == "queued":
         before = counted(job.jobs_before, "job comes", "jobs come") if job.jobs_before else "no job comes"
         st.caption(f"It starts when the {device_words(job.device)} is free; {before} before it.")
+    _show_data_use(job.folder)
     status = job.status
     if status is None or job.state == "queued":
         return
@@ -134,6 +137,18 @@ def _show_state(job: Job) -> None:
         # status.json is some seconds older than the end.
         done = epochs_done(job.folder)
         st.progress(done / status.epochs, text=f"{done} of {status.epochs} epochs done")
+
+
+def _show_data_use(folder: Path) -> None:
+    try:
+        use = read_data_use(RunFolder(folder).data_use)
+    except BloodcellError as error:
+        st.warning(error_words(error), icon=":material/broken_image:")
+        return
+    if use is not None and use.unused:
+        st.warning(sentence_words(use.sentence()), icon=":material/hide_image:")
+    elif use is not None:
+        st.caption(sentence_words(use.sentence()))
 
 
 def _show_training(status: RunStatus) -> None:
@@ -170,14 +185,31 @@ def _show_actions(job: Job) -> None:
                 args=("resume", job.folder),
                 help="Goes on after the last finished epoch.",
             )
+            if ALLOW_FLAG in job.reason:
+                st.button(
+                    "Resume with what is left",
+                    key="train_resume_with_less",
+                    icon=":material/warning:",
+                    on_click=_act,
+                    args=("resume with less", job.folder),
+                    help="Trains on the images that are usable now, on purpose.",
+                )
         if not job.is_active:
             _show_deletion(job)
 
 
-def _act(action: Literal["stop", "resume", "delete"], folder: Path) -> None:
+_ACTIONS: dict[str, Callable[[Path], None]] = {
+    "stop": stop_job,
+    "resume": resume_run,
+    "resume with less": partial(resume_run, allow_unusable=True),
+    "delete": delete_run,
+}
+
+
+def _act(action: str, folder: Path) -> None:
     st.session_state[TRAIN_NOTICE] = ""
     try:
-        {"stop": stop_job, "resume": resume_run, "delete": delete_run}[action](folder)
+        _ACTIONS[action](folder)
     except BloodcellError as error:
         st.session_state[TRAIN_NOTICE] = error_words(error)
 

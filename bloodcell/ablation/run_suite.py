@@ -10,12 +10,13 @@ from pathlib import Path
 from bloodcell.ablation.suite import Arm, Suite, SuiteFolder
 from bloodcell.ablation.table import write_suite_table
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import scan_dataset
+from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.image_file import read_image_bytes
 from bloodcell.data.prediction_table import write_labelled_table
-from bloodcell.errors import DatasetError, TrainingDiverged
+from bloodcell.errors import DatasetError, LostFile, TrainingDiverged, UnreadableImage
 from bloodcell.evaluation.evaluate import evaluate
 from bloodcell.models.weights_file import load_weights
+from bloodcell.paths import readable_path
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.device_lock import device_locked, device_name
 from bloodcell.training.precision import resolve_by_measurement
@@ -115,7 +116,7 @@ def _train_all(folder: SuiteFolder, suite: Suite, watch: SuiteWatch, data: Path,
         run = RunFolder(folder.run_path(arm.name, seed))
         watch.announce(number, len(planned), run.path.name)
         try:
-            if not _train(run, replace(arm.config, seed=seed), data, images, watch):
+            if not _train(run, replace(arm.config, seed=seed), data, images, watch, suite.allow_unusable):
                 return SuiteEnd(is_finished=False, diverged=tuple(diverged))
             if test is not None and not run.test_predictions.exists():
                 answer_test_images(run, test, watch.progress)
@@ -126,11 +127,13 @@ def _train_all(folder: SuiteFolder, suite: Suite, watch: SuiteWatch, data: Path,
     return SuiteEnd(is_finished=True, diverged=tuple(diverged))
 
 
-def _train(run: RunFolder, config: RunConfig, data_folder: Path, images: RunImages, watch: SuiteWatch) -> bool:
+def _train(
+    run: RunFolder, config: RunConfig, data_folder: Path, images: RunImages, watch: SuiteWatch, allow_unusable: bool
+) -> bool:
     """Start the run, go on with it, or leave it where it is finished; return whether it is."""
     if run.config.exists():
-        return resume_run(run, watch, data_folder=data_folder, images=images)
-    return start_run(config, data_folder, run, watch, images=images)
+        return resume_run(run, watch, data_folder=data_folder, allow_unusable=allow_unusable, images=images)
+    return start_run(config, data_folder, run, watch, allow_unusable=allow_unusable, images=images)
 
 
 def with_measured_precision(suite: Suite) -> Suite:
@@ -151,7 +154,7 @@ def refuse_seen_test_images(data_folder: Path, test_folder: Path) -> None:
     """Refuse test images that are, byte for byte, among the training and validation images.
 
     Raises:
-        DatasetError: some are, or a folder holds no dataset.
+        DatasetError: some are, a folder holds no dataset, or the disk does not give an image.
     """
     known, tested = _hashes(data_folder), _hashes(test_folder)
     if shared := known & tested:
@@ -162,7 +165,17 @@ def refuse_seen_test_images(data_folder: Path, test_folder: Path) -> None:
 
 
 def _hashes(folder: Path) -> set[str]:
-    return {hashlib.sha256(read_image_bytes(file.path)).hexdigest() for file in scan_dataset(folder).files}
+    return {hashlib.sha256(_read(file)).hexdigest() for file in scan_dataset(folder).files}
+
+
+def _read(file: LabelledFile) -> bytes:
+    """Return a file's bytes; of what is no image file at all, none."""
+    try:
+        return read_image_bytes(file.path)
+    except LostFile as error:
+        raise DatasetError(f"{readable_path(file.path)}: {error}") from error
+    except UnreadableImage:
+        return b""
 
 
 def answer_test_images(run: RunFolder, test_folder: Path, progress: Progress) -> None:

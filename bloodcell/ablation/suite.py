@@ -43,6 +43,8 @@ class Suite:
     """Where training and validation images lay when the suite began."""
     test_folder: str | None
     """Where images lay that choose nothing and only report."""
+    allow_unusable: bool = False
+    """Whether its runs may begin although a class or more than a few images are unusable."""
     code_version: str = __version__
     """Of the program that began it."""
 
@@ -71,6 +73,7 @@ class Suite:
             "seeds": list(self.seeds),
             "data_folder": self.data_folder,
             "test_folder": self.test_folder,
+            "allow_unusable": self.allow_unusable,
             "code_version": self.code_version,
         }
 
@@ -98,6 +101,7 @@ class Suite:
             seeds=tuple(int(seed) for seed in values["seeds"]),
             data_folder=str(values["data_folder"]),
             test_folder=values["test_folder"],
+            allow_unusable=values.get("allow_unusable") is True,
             code_version=str(values["code_version"]),
         )
 
@@ -183,6 +187,7 @@ def build_suite(
     split_seed: int | None = None,
     epochs: int | None = None,
     device: str | None = None,
+    allow_unusable: bool = False,
 ) -> Suite:
     """Put a suite together.
 
@@ -191,6 +196,7 @@ def build_suite(
         arms: names of arms; none: the paper's six. Arms that these are compared with are added.
         split_seed: of the one split that all runs share.
         epochs: of every run; None: the suite's own.
+        allow_unusable: train although a class or more than a few images are unusable.
 
     Raises:
         UnknownName: there is no such suite or arm.
@@ -211,6 +217,7 @@ def build_suite(
         seeds=tuple(seeds),
         data_folder=str(data_folder.resolve()),
         test_folder=None if test_folder is None else str(test_folder.resolve()),
+        allow_unusable=allow_unusable,
     )
 
 

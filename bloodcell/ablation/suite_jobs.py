@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bloodcell.ablation.suite import Suite, SuiteFolder
+from bloodcell.data.data_use import ALLOW_FLAG
 from bloodcell.errors import RunFolderError
 from bloodcell.jobs import enqueue_command, read_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
@@ -26,8 +27,11 @@ def enqueue_suite(suite: Suite) -> SuiteFolder:
     return folder
 
 
-def resume_suite(folder: SuiteFolder) -> None:
+def resume_suite(folder: SuiteFolder, *, allow_unusable: bool = False) -> None:
     """Hand in the training of what is missing of a suite.
+
+    Args:
+        allow_unusable: go on although images are unusable or have come; False: as the suite began.
 
     Raises:
         BloodcellError: it waits or runs, it is finished, there is none, no such device, or the disk is full.
@@ -35,7 +39,7 @@ def resume_suite(folder: SuiteFolder) -> None:
     suite = folder.read()
     if read_job(folder.path).state == "finished":
         raise RunFolderError(f"The suite {folder.path.name} is finished: there is nothing to go on with.")
-    argv = ("ablate", "--out", str(folder.path), "--resume", "--wait")
+    argv = ("ablate", "--out", str(folder.path), "--resume", "--wait", *([ALLOW_FLAG] if allow_unusable else []))
     enqueue_command(argv, folder=folder.path, device=suite.arms[0].config.device)
 
 

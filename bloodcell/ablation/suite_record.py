@@ -13,6 +13,7 @@ from bloodcell.training.run_folder import RunFolder
 
 _KEPT = (
     "split.csv",
+    "images.json",
     "metrics.csv",
     "outcome.json",
     "best.json",

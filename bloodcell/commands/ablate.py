@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bloodcell.commands.arguments import Commands, add_device, not_negative, positive
+from bloodcell.commands.arguments import Commands, add_allow_unusable, add_device, not_negative, positive
 from bloodcell.errors import BloodcellError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def add_to(commands: Commands) -> None:
         "--record", type=Path, metavar="DIR", help="write the finished suite's record there too: text without weights"
     )
     ablate.add_argument("--wait", action="store_true", help="wait while something else trains on the device")
+    add_allow_unusable(ablate)
     add_device(ablate, default=None)
 
 
@@ -53,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     folder = SuiteFolder(options.out)
     if not options.resume:
         folder.create(_new_suite(options))
+    elif options.allow_unusable:
+        folder.write(replace(folder.read(), allow_unusable=True))
     keep_freed_memory(options.device)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         end = run_suite(
@@ -87,6 +91,7 @@ def _new_suite(options: argparse.Namespace) -> "Suite":
             split_seed=options.split_seed,
             epochs=options.epochs,
             device=options.device,
+            allow_unusable=options.allow_unusable,
         )
     except ValueError as error:
         raise BloodcellError(f"These settings do not fit: {error}.") from error

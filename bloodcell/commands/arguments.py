@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
+from bloodcell.data.data_use import ALLOW_FLAG
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -15,6 +17,15 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def add_device(parser: argparse.ArgumentParser, default: str | None = "auto") -> None:
     """Offer the choice of the device."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default=default, help="default: auto")
+
+
+def add_allow_unusable(parser: argparse.ArgumentParser) -> None:
+    """Offer to train although many images are unusable; runs and suites keep it when they are resumed."""
+    parser.add_argument(
+        ALLOW_FLAG,
+        action="store_true",
+        help="train although a class or more than 1 %% of the images are unusable, or images have come since the split",
+    )
 
 
 def positive(text: str) -> int:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bloodcell.commands.arguments import Commands, add_device, not_negative, positive
+from bloodcell.commands.arguments import Commands, add_allow_unusable, add_device, not_negative, positive
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 
@@ -26,6 +26,7 @@ def add_to(commands: Commands) -> None:
     train.add_argument("--split-seed", type=not_negative, metavar="N", help="the split alone")
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
     train.add_argument("--wait", action="store_true", help="wait while another run trains on the device")
+    add_allow_unusable(train)
     add_device(train, default=None)
 
 
@@ -47,7 +48,11 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
     folder = RunFolder(options.run_dir)
-    more = {"more_data": options.more_data, "wait_for_device": options.wait}
+    more = {
+        "more_data": options.more_data,
+        "wait_for_device": options.wait,
+        "allow_unusable": options.allow_unusable,
+    }
     if config is None:
         folder.refuse_other_settings({"experiment": options.experiment, **settings})
     keep_freed_memory(options.device if config is None else config.device)

@@ -1,8 +1,8 @@
 """Which labelled image files a dataset folder holds: class folders under the source's names or ours."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -76,11 +76,13 @@ class DataFolders:
     """Folder of class folders that is split into training and validation."""
     more_training: Path | None = None
     """A second folder of class folders; all its images are trained on."""
+    allow_unusable: bool = False
+    """Whether a run may begin although a class or more than a few images are unusable."""
 
     def resolved(self) -> "DataFolders":
         """Return the same folders as absolute paths."""
         more = self.more_training
-        return DataFolders(dataset=self.dataset.resolve(), more_training=None if more is None else more.resolve())
+        return replace(self, dataset=self.dataset.resolve(), more_training=None if more is None else more.resolve())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,10 +95,14 @@ class FoundFiles:
     """Files that are no images by name and by their first bytes."""
 
 
-def files_below(folder: Path) -> FoundFiles:
-    """Tell the image files below a folder, at any depth, from all others."""
+def files_below(folder: Path, *, on_error: Callable[[OSError], None] | None = None) -> FoundFiles:
+    """Tell the image files below a folder, at any depth, from all others.
+
+    Args:
+        on_error: called where a folder cannot be listed; None skips it.
+    """
     found: dict[bool, list[Path]] = {True: [], False: []}
-    for where, folder_names, file_names in os.walk(folder):
+    for where, folder_names, file_names in os.walk(folder, onerror=on_error):
         folder_names[:] = [name for name in folder_names if not is_hidden(PurePosixPath(name))]
         for path in (Path(where) / name for name in file_names if not is_hidden(PurePosixPath(name))):
             found[is_image_file(path.name, partial(_read_start, path))].append(path)
@@ -154,11 +160,22 @@ def scan_dataset(folder: Path) -> FolderScan:
     """Find the class folders of a dataset and the image files in them.
 
     Raises:
-        DatasetError: the folder is missing, no folder in it means a class, or the class folders hold no image.
+        DatasetError: the folder is missing or cannot be listed to its end, no folder in it means a class, or the
+            class folders hold no image.
     """
     folder = folder.resolve()
     if not folder.is_dir():
         raise DatasetError(f"The data folder {folder} does not exist. Give the folder that holds one folder per class.")
+    try:
+        return _scan(folder)
+    except OSError as error:
+        raise DatasetError(
+            f"The data folder {folder} cannot be listed: {error.strerror} ({error.filename}). See that the disk or "
+            "share is there and whole, then try again."
+        ) from error
+
+
+def _scan(folder: Path) -> FolderScan:
     files: list[LabelledFile] = []
     other_folders: list[str] = []
     other_files: list[Path] = []
@@ -171,7 +188,7 @@ def scan_dataset(folder: Path) -> FolderScan:
         if label is None:
             other_folders.append(class_folder.name)
             continue
-        found = files_below(class_folder)
+        found = files_below(class_folder, on_error=_refuse)
         other_files += found.others
         files += [
             LabelledFile(path=path, relative_path=path.relative_to(folder).as_posix(), label=label)
@@ -186,3 +203,8 @@ def scan_dataset(folder: Path) -> FolderScan:
         other_folders=tuple(other_folders),
         other_files=tuple(path.relative_to(folder).as_posix() for path in other_files),
     )
+
+
+def _refuse(error: OSError) -> None:
+    """Do not take a folder that cannot be listed for an empty one."""
+    raise error

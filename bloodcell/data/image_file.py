@@ -12,7 +12,7 @@ import pi_heif
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from bloodcell.errors import UnreadableImage
+from bloodcell.errors import LostFile, UnreadableImage
 from bloodcell.images.animated import holds_several, the_one_frame
 from bloodcell.images.colour import as_srgb
 from bloodcell.images.formats import ACCEPTED_FORMATS, format_of, why_unidentified
@@ -88,7 +88,8 @@ def read_image_bytes(path: Path) -> bytes:
     """Read the bytes of an image file, at most one more than `MAXIMUM_BYTES`.
 
     Raises:
-        UnreadableImage: the file is missing, a folder, no regular file, over the byte limit, or cannot be read.
+        LostFile: the file is missing, may not be read, or the disk does not give it.
+        UnreadableImage: it is a folder, no regular file, or over the byte limit.
     """
     try:
         status = path.stat()
@@ -101,11 +102,11 @@ def read_image_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAXIMUM_BYTES + 1)
     except FileNotFoundError:
-        raise UnreadableImage("The file does not exist. Check its name and folder.") from None
+        raise LostFile("The file does not exist. Check its name and folder.") from None
     except PermissionError:
-        raise UnreadableImage("The file may not be read by this user. Change its permissions or copy it.") from None
+        raise LostFile("The file may not be read by this user. Change its permissions or copy it.") from None
     except (OSError, ValueError) as error:
-        raise UnreadableImage("The file cannot be read from the disk. Check its name and the disk.") from error
+        raise LostFile("The file cannot be read from the disk. Check its name and the disk.") from error
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8]:

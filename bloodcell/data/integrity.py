@@ -22,7 +22,7 @@ from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.data.folder_scan import LabelledFile
 from bloodcell.data.image_file import open_image, read_image_bytes
 from bloodcell.data.locked_test import fingerprint, read_locked_test
-from bloodcell.errors import UnreadableImage
+from bloodcell.errors import DatasetError, LostFile, UnreadableImage
 from bloodcell.paths import readable_path
 
 # Measured on 3,200 PBC images (400 per class): the lowest is 17.8 (a platelet), the median 37.7. The plainest 80 × 80
@@ -145,6 +145,9 @@ def check_images(
         files: files of a dataset, each once.
         progress: called in this thread with (files done, files in all) after each file.
         measure: what else to do with each image while it is decoded.
+
+    Raises:
+        DatasetError: the disk does not give a file that is in the list; what it holds is then unknown, not bad.
     """
     findings: list[_Finding] = []
     with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
@@ -173,7 +176,7 @@ def standard_deviation(image: NDArray[np.uint8]) -> float:
 def _check_file(file: LabelledFile, measure: Measure | None) -> _Finding:
     digest = None
     try:
-        data = read_image_bytes(file.path)
+        data = _read(file)
         digest = hashlib.sha256(data).hexdigest()
         image = open_image(data)
     except UnreadableImage as error:
@@ -182,6 +185,18 @@ def _check_file(file: LabelledFile, measure: Measure | None) -> _Finding:
         measure(file, image)
     deviation = standard_deviation(image)
     return _Finding(file=file, sha256=digest, reason=None, standard_deviation=deviation, fingerprint=fingerprint(image))
+
+
+def _read(file: LabelledFile) -> bytes:
+    try:
+        return read_image_bytes(file.path)
+    except LostFile as error:
+        folder = file.path.parents[file.relative_path.count("/")]
+        place = f"{folder} is no longer there" if not folder.is_dir() else str(error)
+        raise DatasetError(
+            f"Reading the images of {folder} stopped at {readable_path(file.relative_path)}: {place.rstrip('.')}. "
+            "See that the disk or share is there and whole, then start again."
+        ) from error
 
 
 def _report(findings: Sequence[_Finding]) -> IntegrityReport:

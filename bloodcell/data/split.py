@@ -4,11 +4,12 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from bloodcell.data.data_use import DataUse
 from bloodcell.data.folder_scan import LabelledFile
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.paths import write_atomically
@@ -36,6 +37,8 @@ class Split:
     validation: tuple[SplitFile, ...]
     more_training: tuple[SplitFile, ...] = ()
     """Training images of a second folder, which no validation image comes from; their paths lie below that one."""
+    use: DataUse | None = field(default=None, compare=False)
+    """Which part of the folders' images this is; None where that is not known. It is kept beside `split.csv`."""
 
     @property
     def all_training(self) -> tuple[SplitFile, ...]:
@@ -147,4 +150,5 @@ def read_split(path: Path) -> Split:
         ) from error
     if not parts["training"] or not parts["validation"]:
         raise RunFolderError(f"The split {path} is empty. Start the run again in a new folder.")
-    return Split(**{part: tuple(entries) for part, entries in parts.items()})
+    training, validation, more_training = (tuple(parts[part]) for part in _PARTS)
+    return Split(training=training, validation=validation, more_training=more_training)

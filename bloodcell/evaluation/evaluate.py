@@ -14,7 +14,7 @@ from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.image_file import read_image_bytes
 from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
-from bloodcell.errors import DatasetError
+from bloodcell.errors import DatasetError, LostFile
 from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.metrics import ClassificationFigures, classification_figures
@@ -91,7 +91,7 @@ def evaluate(
             themselves record, if any.
 
     Raises:
-        DatasetError: the folder holds no dataset, or none of its images can be read.
+        DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one.
     """
     files = scan_dataset(data_folder).files
     hashes: dict[str, str] = {}
@@ -138,7 +138,13 @@ def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.nda
 
 
 def _read_and_hash(file: LabelledFile, hashes: dict[str, str]) -> bytes:
-    data = read_image_bytes(file.path)
+    try:
+        data = read_image_bytes(file.path)
+    except LostFile as error:
+        # Figures of the rest would pass for figures of the whole set.
+        raise DatasetError(
+            f"Reading the images stopped at {readable_path(file.path)}: {error} See that the disk or share is there."
+        ) from error
     hashes[file.relative_path] = hashlib.sha256(data).hexdigest()
     return data
 

@@ -103,7 +103,8 @@ def split_of(card: WeightsCard, folders: DataFolders, progress: Progress) -> Spl
         config = RunConfig.from_dict(recipe)
     except (ValueError, TypeError) as error:
         raise WeightsError(f"The card of '{card.name}' does not say how it was trained: {error}.") from error
-    split = split_dataset(config, folders, progress)
+    # The fingerprint tells whether these are the images; how many beside them are unusable says nothing.
+    split = split_dataset(config, replace(folders, allow_unusable=True), progress)
     if split_fingerprint(split) != card.training_data.get("fingerprint"):
         raise DatasetError(
             f"{folders.dataset} does not hold the images that '{card.name}' was trained on. Name the folders of its "

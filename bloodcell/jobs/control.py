@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bloodcell.config import RunConfig
@@ -22,11 +23,12 @@ LONGEST_NAME = 60
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 
 
-def enqueue_run(config: RunConfig, data_folder: Path, *, name: str) -> Path:
+def enqueue_run(config: RunConfig, data_folder: Path, *, name: str, allow_unusable: bool = False) -> Path:
     """Write a new run's config and hand in its training; it starts when its device is free.
 
     Args:
         name: lower-case letters, digits, '_' and '-'; a number is added where there is such a run already.
+        allow_unusable: begin although a class or more than a few images are unusable.
 
     Returns:
         The run's folder.
@@ -46,7 +48,7 @@ def enqueue_run(config: RunConfig, data_folder: Path, *, name: str) -> Path:
     try:
         with queue_locked():
             folder = _new_folder(name)
-            RunFolder(folder).create(config, DataFolders(dataset=data_folder))
+            RunFolder(folder).create(config, DataFolders(dataset=data_folder, allow_unusable=allow_unusable))
             add_entry(_training_of(folder), folder, device)
     except OSError as error:
         if folder is not None:
@@ -82,14 +84,17 @@ def enqueue_command(argv: Sequence[str], *, folder: Path, device: str) -> None:
     ensure_worker()
 
 
-def resume_run(folder: Path) -> None:
+def resume_run(folder: Path, *, allow_unusable: bool = False) -> None:
     """Hand in a run again that has stopped, failed or was lost; it goes on in its folder, with its settings.
+
+    Args:
+        allow_unusable: go on although images are unusable or have come; False: as the run began.
 
     Raises:
         BloodcellError: it waits, runs or is finished; there is no run; no such device; or the disk is full.
     """
     run = RunFolder(folder)
-    config, _ = run.read_config()
+    config, folders = run.read_config()
     device = device_name(config.device)
     try:
         with queue_locked():
@@ -97,6 +102,8 @@ def resume_run(folder: Path) -> None:
             _refuse_active(job)
             if job.state == "finished":
                 raise RunFolderError(f"The run {job.name} is finished: there is nothing to go on with.")
+            if allow_unusable and not folders.allow_unusable:
+                run.write_config(config, replace(folders, allow_unusable=True))
             run.begin()
             add_entry(_training_of(run.path), run.path, device)
     except OSError as error:

@@ -56,6 +56,7 @@ def origin_table(arms: Sequence[ArmRecords]) -> Table:
         ("Epochs", _joined(run.config.epochs for run in runs)),
         ("Training images", _joined(card.training_data.get("training_images", "?") for card in cards)),
         ("Validation images", _joined(card.training_data.get("validation_images", "?") for card in cards)),
+        ("Images used", _joined(card.training_data.get("images_used", "not recorded") for card in cards)),
         ("Data fingerprint", _joined(str(card.training_data.get("fingerprint", "?")) for card in cards)),
         ("Hardware", _joined(card.hardware for card in cards)),
         *((name.replace("_", " ").capitalize(), _joined(getattr(run.config, name) for run in runs))

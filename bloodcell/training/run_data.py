@@ -2,15 +2,17 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
 from bloodcell.data.batches import TrainingBatches, whole_image_size_px
+from bloodcell.data.data_use import DataUse, FolderUse, counts_per_class, refuse_other_dataset, refuse_unusable
 from bloodcell.data.folder_scan import DataFolders, LabelledFile, few_of_each_class, scan_dataset
 from bloodcell.data.image_cache import decode_images, labels_of
 from bloodcell.data.integrity import IntegrityReport, check_images
@@ -60,19 +62,63 @@ def split_dataset(config: RunConfig, folders: DataFolders, progress: Progress) -
     """Scan a dataset, check as many of its images as the run reads, leave out what is not usable, split the rest.
 
     Raises:
-        DatasetError: a folder holds no dataset, or too few usable images.
+        DatasetError: a folder holds no dataset, the disk does not give an image, or too few images are usable; so many
+            unusable ones that the folders must allow it.
     """
-    files = scan_dataset(folders.dataset).files
-    if config.images_per_class is not None:
-        files = few_of_each_class(files, config.images_per_class, seed=config.split_seed)
+    found = scan_dataset(folders.dataset).files
+    files = _chosen(found, config)
     report = _checked(folders.dataset, files, progress)
+    use = _use(found, files, report)
+    if not folders.allow_unusable:
+        refuse_unusable(use, folders.dataset, needs_all_classes=True)
     split = stratified_split(
         report.usable, report.sha256, split_seed=config.split_seed, validation_share=config.validation_share
     )
     if folders.more_training is None:
-        return split
-    report = _checked(folders.more_training, scan_dataset(folders.more_training).files, progress)
-    return with_more_training(split, report.usable, report.sha256)
+        return replace(split, use=DataUse(dataset=use))
+    files = scan_dataset(folders.more_training).files
+    report = _checked(folders.more_training, files, progress)
+    more_use = _use(files, files, report)
+    if not folders.allow_unusable:
+        refuse_unusable(more_use, folders.more_training, needs_all_classes=False)
+    split = with_more_training(split, report.usable, report.sha256)
+    more_use = replace(more_use, used=_labels_per_class(split.more_training))
+    return replace(split, use=DataUse(dataset=use, more_training=more_use))
+
+
+def refuse_changed_dataset(config: RunConfig, folders: DataFolders, split: Split) -> None:
+    """Refuse to go on with a split that is not of the dataset as it is now; decoding compares the images themselves.
+
+    Raises:
+        DatasetError: the dataset is gone, or holds images that were not there when it was split, and the folders do
+            not allow that.
+    """
+    files = _chosen(scan_dataset(folders.dataset).files, config)
+    if folders.allow_unusable:
+        return
+    then = split.use.dataset.checked if split.use else _labels_per_class((*split.training, *split.validation))
+    refuse_other_dataset(counts_per_class(files), then, folders.dataset)
+
+
+def _chosen(files: tuple[LabelledFile, ...], config: RunConfig) -> tuple[LabelledFile, ...]:
+    few = config.images_per_class
+    return files if few is None else few_of_each_class(files, few, seed=config.split_seed)
+
+
+def _use(found: Sequence[LabelledFile], checked: Sequence[LabelledFile], report: IntegrityReport) -> FolderUse:
+    return FolderUse(
+        found=counts_per_class(found),
+        checked=counts_per_class(checked),
+        used=counts_per_class(report.usable),
+        unreadable=len(report.unreadable),
+    )
+
+
+def _labels_per_class(entries: Sequence[SplitFile]) -> tuple[int, ...]:
+    counts = [0] * CLASS_COUNT
+    for entry in entries:
+        counts[entry.label] += 1
+    return tuple(counts)
 
 
 def _checked(folder: Path, files: tuple[LabelledFile, ...], progress: Progress) -> IntegrityReport:

@@ -7,12 +7,14 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from bloodcell.config import RunConfig
+from bloodcell.data.data_use import read_data_use
 from bloodcell.data.folder_scan import DataFolders
+from bloodcell.data.split import Split, read_split, write_split
 from bloodcell.errors import RunFolderError
 from bloodcell.models.weights_card import read_card
 from bloodcell.models.weights_pair import settle_pair
@@ -67,6 +69,8 @@ class RunFolder(ProcessFolder):
         super().__init__(path)
         self.config = self.path / "config.json"
         self.split = self.path / "split.csv"
+        self.data_use = self.path / "images.json"
+        """How many of the folders' images the split holds, per class."""
         self.metrics = self.path / "metrics.csv"
         self.log = self.path / "train.log"
         self.checkpoint = self.path / "last.pt"
@@ -90,8 +94,26 @@ class RunFolder(ProcessFolder):
 
     def write_config(self, config: RunConfig, folders: DataFolders) -> None:
         """Write config.json."""
-        more = {} if folders.more_training is None else {"more_training_folder": str(folders.more_training)}
+        more: dict[str, Any] = {}
+        if folders.more_training is not None:
+            more["more_training_folder"] = str(folders.more_training)
+        if folders.allow_unusable:
+            more["allow_unusable"] = True
         self.write_json(self.config, {"config": config.to_dict(), "data_folder": str(folders.dataset), **more})
+
+    def write_split(self, split: Split) -> None:
+        """Write images.json and then split.csv; what is split is only written once all of it was read."""
+        if split.use is not None:
+            split.use.write(self.data_use)
+        write_split(split, self.split)
+
+    def read_split(self) -> Split:
+        """Return the split with its use of the dataset.
+
+        Raises:
+            RunFolderError: there is none, or one of its files is damaged.
+        """
+        return replace(read_split(self.split), use=read_data_use(self.data_use))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -127,6 +149,7 @@ class RunFolder(ProcessFolder):
             ".best.*",
             "predictions_*",
             "split.csv",
+            "images.json",
         ):
             for path in self.path.glob(f".{name}.*"):
                 path.unlink(missing_ok=True)
@@ -141,7 +164,9 @@ class RunFolder(ProcessFolder):
             values = json.loads(self.config.read_bytes())
             more = values.get("more_training_folder")
             folders = DataFolders(
-                dataset=Path(values["data_folder"]), more_training=None if more is None else Path(more)
+                dataset=Path(values["data_folder"]),
+                more_training=None if more is None else Path(more),
+                allow_unusable=values.get("allow_unusable") is True,
             )
             return RunConfig.from_dict(values["config"]), folders
         except FileNotFoundError as error:

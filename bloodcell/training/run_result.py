@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bloodcell import __version__
 from bloodcell.config import RunConfig
+from bloodcell.data.data_use import DataUse
 from bloodcell.data.prediction_table import LabelledRow, PredictionRow, write_labelled_table
 from bloodcell.measures.calibration import fit_temperature, probabilities_of, review_threshold
 from bloodcell.measures.metrics import classification_figures
@@ -45,6 +46,7 @@ def write_best(
             "fingerprint": data.fingerprint,
             "training_images": len(data.split.all_training),
             "validation_images": len(data.split.validation),
+            **_use_entries(data.split.use),
         },
         hardware=hardware_name(config.device),
         code_version=__version__,
@@ -62,6 +64,10 @@ def write_best(
         for entry, row in zip(data.split.validation, probabilities.tolist(), strict=True)
     ]
     write_labelled_table(rows, folder.predictions)
+
+
+def _use_entries(use: DataUse | None) -> dict[str, Any]:
+    return {} if use is None else {"images_used": use.sentence(), "unused_images": use.unused}
 
 
 def measure_validation(

@@ -5,16 +5,15 @@ import errno
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcell.config import RunConfig
 from bloodcell.data.folder_scan import DataFolders, scan_dataset
-from bloodcell.data.split import read_split, write_split
 from bloodcell.errors import BloodcellError, DeviceBusy, RunFolderError
 from bloodcell.training.device_lock import device_locked, device_name
 from bloodcell.training.precision import resolve_by_measurement
-from bloodcell.training.run_data import Progress, RunImages
+from bloodcell.training.run_data import Progress, RunData, RunImages, refuse_changed_dataset
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from bloodcell.training.trainer import Trainer
 
@@ -45,6 +44,7 @@ def start_run(
     watch: TrainingWatch,
     *,
     more_data: Path | None = None,
+    allow_unusable: bool = False,
     wait_for_device: bool = False,
     images: RunImages | None = None,
 ) -> bool:
@@ -52,6 +52,7 @@ def start_run(
 
     Args:
         more_data: a second folder of class folders; all its images are trained on, none validates.
+        allow_unusable: begin although a class or more than a few images are unusable; resuming keeps it.
         wait_for_device: wait while another run trains on the device, instead of refusing.
         images: what earlier runs of this process have read; None: everything is read anew.
 
@@ -62,7 +63,7 @@ def start_run(
         BloodcellError: data, folder, device or settings do not allow it, the disk is full, or the loss diverged;
             once the run has begun, outcome.json says why.
     """
-    folders = DataFolders(dataset=data_folder, more_training=more_data).resolved()
+    folders = DataFolders(dataset=data_folder, more_training=more_data, allow_unusable=allow_unusable).resolved()
     scan_dataset(folders.dataset)
     if folders.more_training is not None:
         scan_dataset(folders.more_training)
@@ -79,6 +80,7 @@ def resume_run(
     data_folder: Path | None = None,
     more_data: Path | None = None,
     device: str | None = None,
+    allow_unusable: bool = False,
     wait_for_device: bool = False,
     images: RunImages | None = None,
 ) -> bool:
@@ -88,6 +90,7 @@ def resume_run(
         data_folder: the dataset; None: where it was.
         more_data: the second folder of training images; None: where it was, if the run has one.
         device: 'auto', 'cpu' or 'cuda'; None: the run's own.
+        allow_unusable: go on although images are unusable or have come; False: as the run began.
 
     Returns, Raises:
         As `start_run`.
@@ -95,11 +98,15 @@ def resume_run(
     config, recorded = folder.read_config()
     config = config.changed(device=device)
     folders = DataFolders(
-        dataset=data_folder or recorded.dataset, more_training=more_data or recorded.more_training
+        dataset=data_folder or recorded.dataset,
+        more_training=more_data or recorded.more_training,
+        allow_unusable=allow_unusable or recorded.allow_unusable,
     ).resolved()
     with folder.locked():
         if (outcome := folder.read_outcome()) is not None and outcome["state"] == "finished":
             return True
+        if folders.allow_unusable and not recorded.allow_unusable:
+            folder.write_config(folder.read_config()[0], replace(recorded, allow_unusable=True))
         # Who only tries must not overwrite how the run ended; who waits has begun.
         refused_at_once = (
             contextlib.nullcontext() if wait_for_device else device_locked(device_name(config.device), folder.path)
@@ -152,9 +159,7 @@ def _train(config: RunConfig, folders: DataFolders, folder: RunFolder, watch: Tr
     try:
         with device_locked(device_name(config.device), folder.path, wait=True, should_stop=watch.should_stop):
             config = _measured(config, folders, folder)
-            if not folder.split.exists():
-                write_split(images.split(config, folders, progress_or_stop), folder.split)
-            data = images.load(config, folders, read_split(folder.split), progress_or_stop)
+            data = _read_images(config, folders, folder, images, progress_or_stop)
             trainer = Trainer(config, data, folder, report=watch.report, should_stop=watch.should_stop)
             trainer.resume()
             return trainer.run()
@@ -163,6 +168,19 @@ def _train(config: RunConfig, folders: DataFolders, folder: RunFolder, watch: Tr
     except DeviceBusy:
         # Who waits is refused only by a stop.
         return False
+
+
+def _read_images(
+    config: RunConfig, folders: DataFolders, folder: RunFolder, images: RunImages, progress: Progress
+) -> RunData:
+    """Return the run's images; of a new run the split is written once all of them are read, and not before."""
+    if folder.split.exists():
+        split = folder.read_split()
+        refuse_changed_dataset(config, folders, split)
+        return images.load(config, folders, split, progress)
+    data = images.load(config, folders, images.split(config, folders, progress), progress)
+    folder.write_split(data.split)
+    return data
 
 
 def _measured(config: RunConfig, folders: DataFolders, folder: RunFolder) -> RunConfig:

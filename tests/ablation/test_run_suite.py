@@ -15,6 +15,7 @@ from bloodcell.ablation.run_suite import SuiteEnd, SuiteWatch, run_suite
 from bloodcell.ablation.suite import Suite, SuiteFolder, build_suite
 from bloodcell.data.prediction_table import read_labelled_table
 from bloodcell.errors import DatasetError, RunFolderError
+from bloodcell.models.weights_file import read_card
 from bloodcell.training.run_folder import RunFolder
 from tests.conftest import REPOSITORY
 
@@ -195,3 +196,23 @@ def test_the_table_has_a_row_per_arm(small_suite: SuiteFolder) -> None:
     rows = table_without_timings(small_suite.path)
     assert [row["arm"] for row in rows] == ["unet_encoder", "simple_cnn"]
     assert [row["seeds"] for row in rows] == ["2", "2"]
+
+
+def test_a_suite_stops_at_a_class_without_a_usable_image_and_goes_on_once_that_is_allowed(
+    drawn_dataset: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(drawn_dataset, tmp_path / "data")
+    for path in (data / "neutrophil").iterdir():
+        path.write_bytes(b"")
+    folder = SuiteFolder(tmp_path / "suite")
+    suite = build_suite("smoke", data_folder=data, arms=["unet_encoder"], seeds=(0,), epochs=1, device="cpu")
+    suite = replace(suite, arms=tuple(replace(arm, config=arm.config.changed(image_size_px=32)) for arm in suite.arms))
+    folder.create(suite)
+    with pytest.raises(DatasetError, match="no usable image of Neutrophil"):
+        train_suite(folder)
+    folder.write(replace(folder.read(), allow_unusable=True))
+    assert train_suite(folder).is_finished
+    run = RunFolder(folder.run_path("unet_encoder", 0))
+    assert run.read_config()[1].allow_unusable
+    card = read_card(run.best.with_suffix(".json"))
+    assert card.training_data["images_used"] == "70 of 80 images used (Neutrophil 0 of 10)"

@@ -1,5 +1,9 @@
 import io
 import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +13,7 @@ from PIL import Image
 from bloodcell.data.folder_scan import LabelledFile, scan_dataset
 from bloodcell.data.integrity import LOWEST_STANDARD_DEVIATION, check_images, standard_deviation
 from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
+from bloodcell.errors import DatasetError
 
 REAL_IMAGES = Path(__file__).parents[3] / "shared" / "data" / "pbc3200"
 
@@ -108,12 +113,44 @@ def test_the_hash_of_every_file_on_disk_is_kept(folder: Path) -> None:
     assert report.sha256["monocyte/empty.png"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_a_file_that_vanished_after_the_scan_is_reported_and_has_no_hash(folder: Path) -> None:
+def test_a_file_that_vanished_after_the_scan_ends_the_check_by_name(folder: Path) -> None:
     files = files_of(folder)
     (folder / "monocyte/sound.png").unlink()
-    report = check_images(files)
-    assert "does not exist" in dict(report.unreadable)["monocyte/sound.png"]
-    assert "monocyte/sound.png" not in report.sha256
+    with pytest.raises(DatasetError, match=r"stopped at monocyte/sound\.png: The file does not exist"):
+        check_images(files)
+
+
+def test_a_folder_that_vanished_after_the_scan_is_said_to_be_gone(folder: Path) -> None:
+    files = files_of(folder)
+    folder.rename(folder.with_name("away"))
+    with pytest.raises(DatasetError, match=f"{folder} is no longer there"):
+        check_images(files)
+
+
+def test_a_folder_in_place_of_an_image_is_a_bad_image(folder: Path) -> None:
+    (folder / "monocyte/folder.png").mkdir()
+    file = LabelledFile(path=folder / "monocyte/folder.png", relative_path="monocyte/folder.png", label=5)
+    assert [name for name, _ in check_images([file]).unreadable] == ["monocyte/folder.png"]
+
+
+@pytest.fixture
+def another_user() -> Iterator[Path]:
+    """A folder that everybody may read, as a user who is not the superuser."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+        os.seteuid(os.getuid())
+
+
+@pytest.mark.parametrize("closed", ["monocyte", "monocyte/sound.png"])
+def test_what_may_not_be_read_ends_scan_or_check(folder: Path, another_user: Path, closed: str) -> None:
+    shutil.copytree(folder, another_user / "data")
+    (another_user / "data").chmod(0o755)
+    (another_user / "data" / closed).chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    with pytest.raises(DatasetError, match=r"may not be read|cannot be listed"):
+        check_images(files_of(another_user / "data"))
 
 
 def test_the_report_goes_through_json_unchanged(folder: Path) -> None:
@@ -142,6 +179,7 @@ def test_the_sentences_show_a_few_examples_and_count_the_rest(tmp_path: Path) ->
 
 
 def test_control_characters_of_file_names_stay_out_of_the_sentences(tmp_path: Path) -> None:
+    (tmp_path / "none.png").write_bytes(b"")
     file = LabelledFile(path=tmp_path / "none.png", relative_path="platelet/\x1b[2J.png", label=7)
     assert not any("\x1b" in sentence for sentence in check_images([file]).sentences())
 

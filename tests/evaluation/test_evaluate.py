@@ -249,3 +249,15 @@ def test_fitting_the_gate_again_records_the_images_of_weights_from_before_they_w
     assert load_weights(path).known_images is None
     publish_gate("mine", to=tmp_path, folders=DataFolders(dataset=drawn_dataset))
     assert load_weights(path).known_images == published.known_images
+
+
+def test_images_that_the_disk_does_not_give_end_an_evaluation(
+    classifier: Classifier, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    """Figures of what is left would pass for figures of the set."""
+    data = shutil.copytree(drawn_dataset, tmp_path / "data")
+    lost = sorted((data / "platelet").iterdir())[-1]
+    lost.unlink()
+    lost.symlink_to("/proc/self/mem")
+    with pytest.raises(DatasetError, match=f"stopped at .*{lost.name}"):
+        evaluate(classifier, data)

@@ -13,6 +13,7 @@ import torch
 from bloodcell.config import RunConfig
 from bloodcell.data.prediction_table import read_labelled_table
 from bloodcell.data.split import read_split
+from bloodcell.data.synthetic import write_synthetic_dataset
 from bloodcell.errors import DatasetError, RunFolderError, TrainingDiverged
 from bloodcell.models.weights_file import load_weights
 from bloodcell.training.checkpoint import LoopState, load_checkpoint
@@ -72,7 +73,17 @@ def test_six_epochs_equal_three_plus_resume_plus_three_bit_for_bit(
 def test_a_finished_run_leaves_all_its_files(finished_run: RunFolder) -> None:
     names = {path.name for path in finished_run.path.iterdir()}
     assert names == {
-        *(".lock", "config.json", "split.csv", "metrics.csv", "status.json", "train.log", "last.pt", "outcome.json"),
+        *(
+            ".lock",
+            "config.json",
+            "split.csv",
+            "images.json",
+            "metrics.csv",
+            "status.json",
+            "train.log",
+            "last.pt",
+            "outcome.json",
+        ),
         *("best.safetensors", "best.json", "predictions_validation.csv"),
     }
     assert finished_run.read_outcome() is not None
@@ -237,10 +248,11 @@ def test_a_run_reports_where_it_is(drawn_dataset: Path, tmp_path: Path) -> None:
 def test_unusable_images_are_left_out_of_a_run(drawn_dataset: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(drawn_dataset, data)
+    write_synthetic_dataset(data, per_class=15, size_px=64, seed=0)
     (data / "platelet" / "broken.jpg").write_bytes(b"not an image")
     split = read_split(train_quietly(quick_config(epochs=1), data, tmp_path / "run").split)
     names = [entry.file for entry in (*split.training, *split.validation)]
-    assert len(names) == 80
+    assert len(names) == 120
     assert "platelet/broken.jpg" not in names
 
 

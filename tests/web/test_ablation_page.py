@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from bloodcell.ablation.suite import SuiteFolder
 from bloodcell.jobs import read_job, stop_job
 from bloodcell.paths import suites_folder
+from bloodcell.training.device_lock import device_locked
 from tests.ablation.drawn_suites import write_drawn_suite
 from tests.jobs.conftest import wait_for_state
 
@@ -135,3 +136,16 @@ def test_each_arm_says_in_words_what_it_is(open_page: OpenPage, drawn_dataset: P
     options = page.multiselect(key="ablation_arms").options
     assert "Group norm in place of batch norm" in options
     assert "Without batch norm, He initialisation and learning rate 3e-4" in options
+
+
+def test_a_suite_may_train_with_unusable_images_only_where_the_switch_says_so(
+    open_page: OpenPage, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    with device_locked("cpu", tmp_path):
+        for allow in (False, True):
+            page = open_page(drawn_dataset)
+            page.selectbox(key="ablation_suite").set_value("smoke").run()
+            page.toggle(key="ablation_allow_unusable").set_value(allow).run()
+            page.button(key="ablation_start").click().run()
+        folders = [SuiteFolder(suites_folder() / name) for name in ("smoke", "smoke-2")]
+        assert [folder.read().allow_unusable for folder in folders] == [False, True]

@@ -12,11 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.experiments import EXPERIMENTS
-from bloodcell.jobs import enqueue_command, list_jobs, read_job
+from bloodcell.jobs import enqueue_command, enqueue_run, list_jobs, read_job
 from bloodcell.paths import runs_folder
 from bloodcell.training.device_lock import device_locked
 from bloodcell.training.run_folder import RunFolder
 from tests.conftest import quick_config
+from tests.jobs.conftest import wait_for_state
 from webui.session_keys import train_setting_key
 from webui.train_reasons import reason
 from webui.train_runs import REDRAW_SECONDS, Drawn
@@ -285,3 +286,35 @@ def test_new_epochs_draw_the_page_anew_now_and_then_and_a_change_of_state_at_onc
     assert replace(just_drawn, at=now - REDRAW_SECONDS).is_outdated(running, 6)
     assert not replace(just_drawn, at=now - REDRAW_SECONDS).is_outdated(running, 5)
     assert replace(just_drawn, metrics_changed_ns=0).is_outdated(running, 6)
+
+
+def test_a_run_that_unusable_images_stopped_says_so_and_goes_on_with_what_is_left_on_purpose(
+    open_page: Callable[[], AppTest], drawn_dataset: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(drawn_dataset, tmp_path / "data")
+    for path in (data / "neutrophil").iterdir():
+        path.write_bytes(b"")
+    folder = enqueue_run(quick_config(epochs=1), data, name="run")
+    wait_for_state(folder, "failed")
+    page = open_page()
+    assert "There is no usable image of Neutrophil" in page.error[0].value
+    page.button(key="train_resume_with_less").click().run()
+    assert not page.exception
+    wait_for_state(folder, "finished")
+    assert "70 of 80 images used (Neutrophil 0 of 10)" in "".join(warning.value for warning in page.run().warning)
+
+
+def test_a_new_run_may_begin_with_unusable_images_only_where_the_switch_says_so(
+    open_page: Callable[[], AppTest], with_data: Path, busy_cpu: object
+) -> None:
+    page = open_page()
+    page.button(key="train_start").click().run()
+    page.toggle(key="train_allow_unusable").set_value(True).run()
+    page.button(key="train_start").click().run()
+    allowed = [RunFolder(job.folder).read_config()[1].allow_unusable for job in list_jobs()]
+    assert allowed == [True, False]
+
+
+def test_a_run_that_uses_all_images_says_how_many(open_page: Callable[[], AppTest], finished_run: RunFolder) -> None:
+    copy_run(finished_run)
+    assert "80 of 80 images used." in texts(open_page())
