@@ -59,6 +59,14 @@ def test_a_card_carries_test_figures_with_n_and_interval(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_macro_f1_on_a_card_is_that_of_the_classes_that_occur(name: str) -> None:
+    metrics = read_card(SHIPPED_WEIGHTS / f"{name}.json").metrics
+    for figures in (metrics[part] for part in ("test", "validation", "foreign")):
+        occurring = [of_class["f1"] for of_class in figures["per_class"] if of_class["support"]]
+        assert figures["macro_f1"] == pytest.approx(sum(occurring) / len(occurring))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_readme_shows_the_figures_of_the_cards(name: str) -> None:
     card = read_card(SHIPPED_WEIGHTS / f"{name}.json")
     cells = [f"`{name}`", str(card.image_size_px)]

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from bloodcell.cell_classes import CELL_CLASSES
+from bloodcell.evaluation.evaluate import macro_f1_words
 from bloodcell.figures.per_class import per_class_figure
 from bloodcell.figures.ranking import precision_recall_figure, roc_figure
 from bloodcell.figures.reliability import reliability_figure
@@ -50,7 +51,10 @@ def classes_table(answers: Answers) -> Table:
         rows.append(
             (
                 cell_class.display_name,
-                *(f"{value:.4f}" for value in (of_class.precision, of_class.recall, of_class.f1)),
+                *(
+                    f"{value:.4f}" if of_class.occurs else "–"
+                    for value in (of_class.precision, of_class.recall, of_class.f1)
+                ),
                 "–" if roc is None else f"{roc.area:.4f}",
                 "–" if ranked is None else f"{ranked.average_precision:.4f}",
                 str(of_class.support),
@@ -58,7 +62,7 @@ def classes_table(answers: Answers) -> Table:
         )
     return Table(
         name="classes",
-        title=f"Macro-F1 {figures.macro_f1:.4f}",
+        title=f"Macro-F1 {figures.macro_f1:.4f}{macro_f1_words(figures)}",
         columns=("Class", "Precision", "Recall", "F1", "AUC", "Average precision", "Images"),
         rows=tuple(rows),
     )

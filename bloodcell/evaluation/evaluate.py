@@ -17,7 +17,7 @@ from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.errors import DatasetError, LostFile
 from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.by_subtype import answers_by_subtype
-from bloodcell.measures.metrics import ClassificationFigures, classification_figures
+from bloodcell.measures.metrics import ClassFigures, ClassificationFigures, classification_figures
 from bloodcell.models.weights_file import short_hash
 from bloodcell.paths import readable_path, write_atomically
 from bloodcell.prediction.classifier import Classifier, ImageSource
@@ -41,8 +41,14 @@ class Evaluation:
 
     @property
     def refused(self) -> int:
-        """How many images have no class, because they are unlike the training images or no cells."""
+        """How many images have no class, because they are unlike the training images."""
         return sum(row.prediction.status == "refused" for row in self.rows)
+
+    @property
+    def is_right(self) -> np.ndarray:
+        """(N,) booleans: whether the most probable class of each readable image, shown or not, is its label."""
+        judged = [row for row in self.rows if row.prediction.probabilities is not None]
+        return np.array([int(np.argmax(row.prediction.probabilities or ())) == row.label for row in judged])
 
     def summary(self, classifier: Classifier) -> dict[str, Any]:
         """Return what metrics.json and a weights card hold, plain JSON values."""
@@ -176,18 +182,15 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
         *filter(None, [refused_words(evaluation.refused, figures.n), seen_words(evaluation.seen_before)]),
-        f"Macro-F1 {figures.macro_f1:.4f}",
+        f"Macro-F1 {figures.macro_f1:.4f}{macro_f1_words(figures)}",
         "",
         f"{'class':22}{'n':>6}{'precision':>11}{'recall':>9}{'F1':>9}",
     ]
-    for cell_class, of_class in zip(CELL_CLASSES, figures.per_class, strict=True):
-        lines.append(
-            f"{cell_class.display_name:22}{of_class.support:6d}{of_class.precision:11.2%}{of_class.recall:9.2%}{of_class.f1:9.4f}"
-        )
-    lines += ["", "Confusion matrix, counts: rows are the truth, columns the answers", ""]
+    lines += [_class_line(of_class) for of_class in figures.per_class]
+    lines += ["", "Confusion matrix, counts: rows are the truth, columns the answers, numbered as the rows", ""]
     lines += _matrix_lines(figures.confusion_matrix, "9d")
     lines += ["", "Confusion matrix, shares of each row", ""]
-    lines += _matrix_lines(figures.row_shares, "9.1%")
+    lines += _matrix_lines(figures.row_shares, "9.1%", absent=[not one.occurs for one in figures.per_class])
     if evaluation.unreadable:
         lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
         lines += [f"  {readable_path(name)}: {reason}" for name, reason in evaluation.unreadable]
@@ -213,8 +216,24 @@ def seen_words(seen_before: int | None) -> str:
     return f"{seen_before:,} of these images trained the weights or chose among them: expect less on new images."
 
 
-def _matrix_lines(matrix: np.ndarray, number_format: str) -> list[str]:
-    lines = [" " * 22 + "".join(f"{cell_class.key[:8]:>9}" for cell_class in CELL_CLASSES)]
-    for cell_class, row in zip(CELL_CLASSES, matrix, strict=True):
-        lines.append(f"{cell_class.display_name:22}" + "".join(format(number, number_format) for number in row))
+def macro_f1_words(figures: ClassificationFigures) -> str:
+    """Return what stands behind a macro-F1 that does not cover all classes; empty where it does."""
+    occurring = sum(of_class.occurs for of_class in figures.per_class)
+    return "" if occurring == CLASS_COUNT else f", mean of the {occurring} classes that occur"
+
+
+def _class_line(of_class: ClassFigures) -> str:
+    name = f"{CELL_CLASSES[of_class.label].display_name:22}{of_class.support:6d}"
+    if not of_class.occurs:
+        return f"{name}{'–':>11}{'–':>9}{'–':>9}"
+    return f"{name}{of_class.precision:11.2%}{of_class.recall:9.2%}{of_class.f1:9.4f}"
+
+
+def _matrix_lines(
+    matrix: np.ndarray, number_format: str, *, absent: Sequence[bool] = (False,) * CLASS_COUNT
+) -> list[str]:
+    lines = [" " * 25 + "".join(f"{number:>9}" for number in range(1, CLASS_COUNT + 1))]
+    for number, (cell_class, row, is_absent) in enumerate(zip(CELL_CLASSES, matrix, absent, strict=True), start=1):
+        cells = (f"{'–':>9}" if is_absent else format(value, number_format) for value in row)
+        lines.append(f"{number} {cell_class.display_name:23}" + "".join(cells))
     return lines

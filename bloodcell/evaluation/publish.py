@@ -50,7 +50,8 @@ def publish(
 
     Args:
         other_seeds: runs of the same recipe with other seeds. Then the run with the median validation accuracy of all
-            is published, temperature and threshold are fitted on all, and the card states every seed.
+            is published (of equally good ones the seed's number decides), temperature and threshold are fitted on all,
+            and the card states every seed.
         to: folder to write to; None: the user's published weights.
         data_folder: the run's dataset; None: where it was when the run began.
         more_folder: the run's second folder of training images, likewise.
@@ -81,9 +82,8 @@ def publish(
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     if other_seeds:
-        validation = [(correct, len(seeds.labels)) for correct in seeds.correct]
-        test = None if test_folder is None else _test_counts(runs, chosen, weights, test_folder, progress)
-        entries = seeds_entries(runs, chosen, validation=validation, test=test)
+        test = None if test_folder is None else _test_answers(runs, chosen, weights, test_folder, progress)
+        entries = seeds_entries(runs, chosen, validation=seeds.is_right, test=test)
         metrics = {**weights.card.metrics, "seeds": entries}
         weights = replace(weights, card=replace(weights.card, metrics=metrics))
     return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256)
@@ -99,8 +99,14 @@ class _ValidationAnswers:
     """(M, K) per run, all computed alike."""
 
     @property
+    def is_right(self) -> np.ndarray:
+        """(runs, M) booleans."""
+        return np.stack([logits.argmax(axis=1) == self.labels for logits in self.logits])
+
+    @property
     def correct(self) -> list[int]:
-        return [int((logits.argmax(axis=1) == self.labels).sum()) for logits in self.logits]
+        """Right answers of each run."""
+        return [int(count) for count in self.is_right.sum(axis=1)]
 
 
 def _answer_validation(runs: Sequence[SeedRun], dataset: Path, split: Split, progress: Progress) -> _ValidationAnswers:
@@ -133,23 +139,19 @@ def _calibrated(
     return LoadedWeights(card=replace(best.card, **measured), model=model), tensors
 
 
-def _test_counts(
+def _test_answers(
     runs: Sequence[SeedRun], chosen: SeedRun, published: LoadedWeights, test_folder: Path, progress: Progress
-) -> list[tuple[int, int]]:
-    """Return right answers and images of the test set for each run; the published one's as its card states them."""
-    counts = []
+) -> np.ndarray:
+    """Return whether each run has each test image right, (runs, images); the chosen one as it is published."""
+    answers = []
     for run in runs:
-        if run is chosen:
-            figures = published.card.metrics["test"]
-            counts.append((figures["correct"], figures["n"]))
-            continue
         evaluation = evaluate(
-            Classifier(load_weights(run.folder.best)),
+            Classifier(published if run is chosen else load_weights(run.folder.best)),
             test_folder,
-            progress=lambda done, total: progress("measuring other seeds on test images", done, total),
+            progress=lambda done, total: progress("measuring all seeds on test images", done, total),
         )
-        counts.append((evaluation.figures.correct, evaluation.figures.n))
-    return counts
+        answers.append(evaluation.is_right)
+    return np.stack(answers)
 
 
 def publish_gate(

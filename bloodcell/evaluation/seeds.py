@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bloodcell.errors import WeightsError
+from bloodcell.measures.crossed import crossed_accuracy
 from bloodcell.measures.significance import seed_figures
+from bloodcell.measures.statistics import SEEDS_AND_IMAGES
 from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.training.run_folder import RunFolder
 
@@ -69,6 +72,9 @@ def _differences(first: WeightsCard, second: WeightsCard) -> list[str]:
 def median_run(runs: Sequence[SeedRun], correct: Sequence[int]) -> SeedRun:
     """Return the run with the median validation accuracy; of an even number the lower of the two in the middle.
 
+    Runs that are equally good stand in the order of their seeds, so where the median is a tie its seed's number
+    decides; the card says so.
+
     Args:
         correct: validation images that each run's weights answer right, measured alike for all.
     """
@@ -80,37 +86,47 @@ def seeds_entries(
     runs: Sequence[SeedRun],
     shipped: SeedRun,
     *,
-    validation: Sequence[tuple[int, int]],
-    test: Sequence[tuple[int, int]] | None = None,
+    validation: NDArray[np.bool_],
+    test: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return what a card states about all seeds, plain JSON values.
 
     Args:
-        runs: at least two.
-        validation: right answers and validation images, per run in their order.
-        test: right answers and images of a test set, per run in their order; None: not measured.
+        runs: at least two, R of them.
+        validation: (R, N), whether each run has each validation image right.
+        test: (R, M), the same for a test set; None: not measured.
 
     Returns:
-        runs: seed, validation and test with correct and n, ships · validation, test: mean, standard deviation and
-        95 % interval of the mean accuracy over seeds, 0 to 1; test is None where it was not measured.
+        runs: seed, validation and test with correct and n, ships · validation, test: mean accuracy, standard deviation
+        over seeds, and the mean's 95 % interval, which counts seeds and images, 0 to 1; test is None where it was not
+        measured.
     """
     rows = [
         {
             "seed": run.seed,
-            "validation": dict(zip(("correct", "n"), validation[index], strict=True)),
-            "test": None if test is None else dict(zip(("correct", "n"), test[index], strict=True)),
+            "validation": _counts(validation[index]),
+            "test": None if test is None else _counts(test[index]),
             "ships": run is shipped,
         }
         for index, run in enumerate(runs)
     ]
-    return {"runs": rows, "validation": _over_seeds(validation), "test": None if test is None else _over_seeds(test)}
-
-
-def _over_seeds(counts: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    figures = seed_figures([correct / n for correct, n in counts])
-    interval = figures.interval
     return {
-        "mean": figures.mean,
-        "standard_deviation": figures.standard_deviation,
-        "interval": None if interval is None else [float(np.clip(bound, 0, 1)) for bound in interval],
+        "runs": rows,
+        "validation": over_seeds_and_images(validation),
+        "test": None if test is None else over_seeds_and_images(test),
     }
+
+
+def over_seeds_and_images(right: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return what a card states of (R, N) right answers: mean, standard deviation over seeds, interval over both."""
+    measured = crossed_accuracy(right)
+    return {
+        "mean": measured.mean,
+        "standard_deviation": seed_figures(right.mean(axis=1).tolist()).standard_deviation,
+        "interval": list(measured.interval),
+        "interval_counts": SEEDS_AND_IMAGES,
+    }
+
+
+def _counts(right: NDArray[np.bool_]) -> dict[str, int]:
+    return {"correct": int(right.sum()), "n": len(right)}

@@ -13,7 +13,7 @@ _MEASURES = (("Precision", "precision", "triangle-right"), ("Recall", "recall", 
 
 
 def per_class_figure(figures: Sequence[ClassFigures]) -> DrawnFigure:
-    """Draw three markers per class on one line, in class order.
+    """Draw three markers per class on one line, in class order; a class that does not occur has a line without any.
 
     Markers need no axis from 0, as bars do, so that differences between good models can be seen.
 
@@ -21,11 +21,13 @@ def per_class_figure(figures: Sequence[ClassFigures]) -> DrawnFigure:
         figures: one per class.
     """
     names = [f"{CELL_CLASSES[of_class.label].display_name}, n = {of_class.support}" for of_class in figures]
+    occurring = [of_class for of_class in figures if of_class.occurs]
     chart = go.Figure()
     for name, of_class in zip(names, figures, strict=True):
-        chart.add_trace(_span(name, of_class.precision, of_class.recall))
+        if of_class.occurs:
+            chart.add_trace(_span(name, of_class.precision, of_class.recall))
     for title, field, symbol in _MEASURES:
-        values = [getattr(of_class, field) for of_class in figures]
+        values = [getattr(of_class, field) if of_class.occurs else None for of_class in figures]
         colours = [CELL_CLASSES[of_class.label].colour for of_class in figures]
         chart.add_trace(
             go.Scatter(
@@ -39,10 +41,11 @@ def per_class_figure(figures: Sequence[ClassFigures]) -> DrawnFigure:
             )
         )
     arranged(chart, height_px=430)
-    lowest = min((getattr(of_class, field) for of_class in figures for _, field, _ in _MEASURES), default=0.0)
+    lowest = min((getattr(of_class, field) for of_class in occurring for _, field, _ in _MEASURES), default=0.0)
     chart.update_xaxes(tickformat=".0%", range=[max(-0.02, lowest - 0.05), 1.01])
-    chart.update_yaxes(autorange="reversed", ticksuffix="  ")
-    worst = [CELL_CLASSES[of_class.label].display_name for of_class in sorted(figures, key=lambda one: one.f1)[:2]]
+    # Without marks a class would have no line of its own.
+    chart.update_yaxes(ticksuffix="  ", categoryorder="array", categoryarray=names, range=[len(names) - 0.5, -0.5])
+    worst = [CELL_CLASSES[of_class.label].display_name for of_class in sorted(occurring, key=lambda one: one.f1)[:2]]
     alt = f"Precision, recall and F1 per class, from {lowest:.1%} up. Lowest F1: {' and '.join(worst)}."
     return DrawnFigure(name="per_class", title="Precision, recall and F1 per class", alt=alt, figure=chart)
 

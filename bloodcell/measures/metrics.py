@@ -1,6 +1,7 @@
 """Figures of a classifier on labelled images: accuracy, macro-F1, figures per class, confusion matrix."""
 
 from dataclasses import asdict, dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,8 @@ from bloodcell.measures.statistics import wilson_interval
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassFigures:
-    """Figures of one class. A share whose denominator is zero is 0.0, never left out."""
+    """Figures of one class. Of a class that does not occur they say nothing; there, and where a denominator is zero,
+    they are 0.0."""
 
     label: int
     """Class index, 0 to K − 1."""
@@ -22,6 +24,11 @@ class ClassFigures:
     """Harmonic mean of precision and recall, 0 to 1; 0.0 where the class neither occurs nor is predicted."""
     support: int
     """Images of this class."""
+
+    @property
+    def occurs(self) -> bool:
+        """Whether any image is of this class; where none is, its figures are shown as a dash."""
+        return self.support > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,7 +44,7 @@ class ClassificationFigures:
     accuracy_interval: tuple[float, float]
     """Wilson interval of the accuracy, 95 %."""
     macro_f1: float
-    """Plain mean of the F1 of all K classes, 0 to 1; classes without any image count with 0.0."""
+    """Plain mean of the F1 of the classes that occur, 0 to 1."""
     per_class: tuple[ClassFigures, ...]
     """One entry per class in class order."""
     confusion_matrix: NDArray[np.int64]
@@ -86,8 +93,8 @@ def classification_figures(labels: ArrayLike, probabilities: ArrayLike) -> Class
     """Measure predictions against labels.
 
     The prediction is the class with the highest probability; equal ones go to the lower index. Macro-F1 is what
-    scikit-learn gives for `labels=range(K), zero_division=0`: the mean over all K classes, also over those that no
-    image has.
+    scikit-learn gives for `labels=np.unique(labels), zero_division=0`: a class that no image has cannot be answered
+    right, so it does not count; images that were taken for it count against their own classes.
 
     Args:
         labels: (N,), integers 0 to K − 1.
@@ -113,7 +120,7 @@ def classification_figures(labels: ArrayLike, probabilities: ArrayLike) -> Class
         correct=correct,
         accuracy=correct / n,
         accuracy_interval=wilson_interval(correct, n),
-        macro_f1=sum(figures.f1 for figures in per_class) / len(per_class),
+        macro_f1=fmean(figures.f1 for figures in per_class if figures.occurs),
         per_class=per_class,
         confusion_matrix=matrix,
     )

@@ -3,6 +3,9 @@
 from math import sqrt
 from statistics import NormalDist
 
+SEEDS_AND_IMAGES = "seeds and images"
+"""What an interval of several runs counts, as cards store it; where they do not say so it counts the seeds alone."""
+
 
 def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a share, lower and upper bound, both 0 to 1.

@@ -8,6 +8,7 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.models.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.models.weights_card import WeightsCard
+from bloodcell.report.card_seeds import seeds_table
 from bloodcell.report.table import Table
 
 INTENDED_USE = (
@@ -32,7 +33,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
     """Return what a card states, as tables; what it does not state, or states in another way, is left out."""
     builders: list[Callable[[WeightsCard], Table]] = [
         _accuracy,
-        _seeds,
+        seeds_table,
         _each_class("test"),
         _matrix,
         _subtypes,
@@ -96,27 +97,6 @@ def _sure(figures: Figures) -> str:
     if "shown_as_sure" not in figures:
         return "–"
     return f"{int(figures['right_of_sure']):,} of {int(figures['shown_as_sure']):,}"
-
-
-def _seeds(card: WeightsCard) -> Table:
-    stated = card.metrics["seeds"]
-    parts = ("validation", "test")
-    rows: list[tuple[str, ...]] = []
-    for run in stated["runs"]:
-        figures = [_share(run[part]["correct"] / run[part]["n"]) if run.get(part) else "–" for part in parts]
-        rows.append((str(int(run["seed"])), *figures, "✓" if run["ships"] else ""))
-    for name, key in (("mean", "mean"), ("standard deviation", "standard_deviation")):
-        rows.append((name, *(_share(stated[part][key]) if stated.get(part) else "–" for part in parts), ""))
-    intervals = (_range(*stated[part]["interval"]) if stated.get(part) else "–" for part in parts)
-    rows.append(("95 % interval of the mean", *intervals, ""))
-    return Table(
-        name="seeds",
-        title="Seeds of the same recipe",
-        columns=("Seed", "Validation images", "Test images", "These weights"),
-        rows=tuple(rows),
-        note="The seed with the median validation accuracy ships. Temperature and threshold are fitted on all seeds "
-        "together.",
-    )
 
 
 def _each_class(image_set: str) -> Callable[[WeightsCard], Table]:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score
 
+from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.data.image_cache import decode_images
 from bloodcell.data.model_input import normalise
@@ -88,6 +89,21 @@ def test_a_report_says_how_many_images_were_refused(
     assert "1 of the 1 images were refused: no class is shown" in report_text(evaluation, gated)
     write_evaluation(evaluation, gated, tmp_path / "out")
     assert read_labelled_table(tmp_path / "out" / "predictions_evaluation.csv").is_refused.tolist() == [True]
+
+
+def test_a_class_that_does_not_occur_has_a_dash_and_does_not_lower_the_macro_f1(
+    classifier: Classifier, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    for key in ("platelet", "monocyte"):
+        shutil.copytree(drawn_dataset / key, tmp_path / key)
+    evaluation = evaluate(classifier, tmp_path)
+    of_class = {CELL_CLASSES[one.label].key: one for one in evaluation.figures.per_class}
+    assert evaluation.figures.macro_f1 == pytest.approx((of_class["platelet"].f1 + of_class["monocyte"].f1) / 2)
+    lines = report_text(evaluation, classifier).splitlines()
+    assert any("mean of the 2 classes that occur" in line for line in lines)
+    (absent,) = (line for line in lines if line.startswith("Basophil"))
+    assert absent.split() == ["Basophil", "0", "–", "–", "–"]
+    assert [line.split()[2:] for line in lines if line.startswith("1 Basophil")][1] == ["–"] * 8
 
 
 def test_unreadable_files_are_named_and_not_counted(classifier: Classifier, tmp_path: Path) -> None:

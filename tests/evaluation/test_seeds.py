@@ -1,10 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bloodcell.errors import WeightsError
 from bloodcell.evaluation.seeds import median_run, runs_of_one_recipe, seeds_entries
+from bloodcell.measures.crossed import crossed_accuracy
 from bloodcell.models.registry import build_model
 from bloodcell.models.weights_file import save_weights
 from bloodcell.training.run_folder import RunFolder
@@ -53,15 +55,31 @@ def test_a_seed_counts_once(tmp_path: Path) -> None:
         runs_of_one_recipe([_run(tmp_path / "a", 0), _run(tmp_path / "b", 0)])
 
 
+def _answers(*wrong: tuple[int, ...], n: int) -> np.ndarray:
+    """(runs, n), all right but the places named per run."""
+    right = np.ones((len(wrong), n), dtype=bool)
+    for run, places in enumerate(wrong):
+        right[run, list(places)] = False
+    return right
+
+
 def test_the_entries_hold_every_seed_and_their_spread(tmp_path: Path) -> None:
     runs = runs_of_one_recipe([_run(tmp_path / str(seed), seed) for seed in range(3)])
-    validation = [(608, 640), (624, 640), (640, 640)]
-    entries = seeds_entries(runs, runs[1], validation=validation, test=[(970, 1000), (980, 1000), (990, 1000)])
+    validation = _answers(tuple(range(32)), tuple(range(16)), (), n=640)
+    test = _answers(tuple(range(30)), tuple(range(20)), tuple(range(10)), n=1000)
+    entries = seeds_entries(runs, runs[1], validation=validation, test=test)
     assert [(run["seed"], run["ships"]) for run in entries["runs"]] == [(0, False), (1, True), (2, False)]
+    assert [run["validation"]["correct"] for run in entries["runs"]] == [608, 624, 640]
     assert entries["validation"]["mean"] == pytest.approx(0.975)
     assert entries["validation"]["standard_deviation"] == pytest.approx(0.025)
     assert entries["test"]["mean"] == pytest.approx(0.98)
-    low, high = entries["test"]["interval"]
-    assert low == pytest.approx(0.98 - 4.302652729911275 * 0.01 / 3**0.5)
-    assert high == 1.0
+    assert entries["test"]["interval"] == list(crossed_accuracy(test).interval)
     assert seeds_entries(runs, runs[0], validation=validation)["test"] is None
+
+
+def test_seeds_that_agree_on_every_image_are_as_unsure_as_the_images_are_few(tmp_path: Path) -> None:
+    runs = runs_of_one_recipe([_run(tmp_path / str(seed), seed) for seed in range(3)])
+    same = _answers((3, 5), (3, 5), (3, 5), n=200)
+    low, high = seeds_entries(runs, runs[0], validation=same)["validation"]["interval"]
+    assert high - low > 0.02
+    assert low < 0.975

@@ -125,6 +125,17 @@ def test_marks_per_class_are_the_measures_with_their_support(field: str) -> None
     assert marks.marker.color == tuple(cell_class.colour for cell_class in CELL_CLASSES)
 
 
+def test_a_class_that_does_not_occur_keeps_its_line_and_has_no_marks() -> None:
+    labels, probabilities = _answers()
+    figures = classification_figures(np.where(labels == 3, 0, labels), probabilities).per_class
+    drawn = per_class_figure(figures)
+    for field in ("precision", "recall", "f1"):
+        (marks,) = _traces(drawn.figure, field)
+        assert [value is None for value in marks.x] == [label == 3 for label in range(CLASS_COUNT)]
+        assert len(marks.y) == CLASS_COUNT
+    assert "Immature granulocyte" not in drawn.alt
+
+
 def test_ranking_curves_are_those_of_the_measures() -> None:
     labels, probabilities = _answers()
     roc, ranked = roc_figure(labels, probabilities).figure, precision_recall_figure(labels, probabilities).figure
