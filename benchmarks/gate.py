@@ -24,7 +24,6 @@ from bloodcell.data.prediction_table import PredictionRow
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.models.weights_file import load_weights
 from bloodcell.prediction.classifier import Classifier
-from bloodcell.prediction.gate import NOT_A_CELL
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CROP_SIDES_PX = (480, 400, 320, 240)
@@ -32,7 +31,7 @@ SEED = 2026
 """Other pictures than those by which the score was chosen, which had seeds under 10."""
 
 Outcome = tuple[str, int]
-"""'sure', 'review', 'not a cell' or 'unlike training', and the class with the highest probability."""
+"""'sure', 'review' or 'refused', and the class with the highest probability."""
 
 
 def outcomes(classifier: Classifier, images: Iterable[np.ndarray]) -> list[Outcome]:
@@ -45,9 +44,7 @@ def outcomes(classifier: Classifier, images: Iterable[np.ndarray]) -> list[Outco
 
 
 def _outcome(row: PredictionRow) -> str:
-    if row.status == "refused":
-        return "not a cell" if row.reason == NOT_A_CELL else "unlike training"
-    return "sure" if row.status == "ok" else "review"
+    return {"ok": "sure"}.get(row.status, row.status)
 
 
 def share_text(count: int, total: int) -> str:
@@ -68,7 +65,7 @@ class MeasuredSet:
     @property
     def refused(self) -> int:
         """Images without an answer."""
-        return sum(outcome not in ("sure", "review") for outcome, _ in self.outcomes)
+        return sum(outcome == "refused" for outcome, _ in self.outcomes)
 
     @property
     def right(self) -> int:
@@ -91,7 +88,7 @@ class MeasuredSet:
             self.name,
             f"{len(self.outcomes):,}",
             share_text(self.refused, len(self.outcomes)),
-            *(f"{counts[kind]:,}" for kind in ("not a cell", "unlike training", "review", "sure")),
+            *(f"{counts[kind]:,}" for kind in ("review", "sure")),
         ]
 
 
@@ -152,7 +149,7 @@ def measured_sets(classifier: Classifier, data: Path) -> tuple[list[MeasuredSet]
 
 def refusal_table(sets: Sequence[MeasuredSet]) -> tuple[str, list[str]]:
     """Return the table of what is refused, and notes on the sets whose classes are known, as Markdown."""
-    rows = [["", "n", "refused (95 % interval)", "not a cell", "unlike training", "review", "sure"]]
+    rows = [["", "n", "refused (95 % interval)", "review", "sure"]]
     test, *foreign = [one for one in sets if one.labels is not None]
     notes = [_loss_note(test)]
     notes += [
@@ -165,7 +162,7 @@ def refusal_table(sets: Sequence[MeasuredSet]) -> tuple[str, list[str]]:
 
 def _loss_note(test: MeasuredSet) -> str:
     pairs = zip(test.outcomes, test.labels or (), strict=True)
-    refused = [answer == label for (outcome, answer), label in pairs if outcome not in ("sure", "review")]
+    refused = [answer == label for (outcome, answer), label in pairs if outcome == "refused"]
     return (
         f"- Of {test.name}, {len(refused)} of {len(test.outcomes):,} are refused (wanted at most 0.5 %); the most "
         f"probable class would have been right for {sum(refused)} of them."

@@ -113,6 +113,7 @@ def test_an_image_that_is_no_cell_is_refused_with_its_reason_and_gets_no_overlay
     assert "0 of 1 images answered, 1 refused" in result.stdout
     (row,) = rows_of(tmp_path / "out.csv")
     assert (row["status"], row["predicted"], row["confidence"]) == ("refused", "", "")
-    assert "not a single blood cell" in row["reason"]
+    assert row["reason"].startswith("unlike the images that this model was trained on: ")
+    assert "; in training " in row["reason"]
     assert float(row["p_platelet"]) > 0
     assert not (tmp_path / "overlays").exists()

@@ -18,7 +18,7 @@ from bloodcell.errors import RunFolderError
 from bloodcell.paths import write_atomically
 
 STATUSES: tuple[str, ...] = ("ok", "review", "refused", "error")
-"""Shown as sure · confidence under the threshold · none of the eight classes · not readable."""
+"""Shown as sure · confidence under the threshold · unlike the training images · not readable."""
 PROBABILITY_COLUMNS: tuple[str, ...] = tuple(f"p_{key}" for key in CLASS_KEYS)
 _FIRST_COLUMNS: tuple[str, ...] = (
     *("file", "predicted", "confidence", "status", "reason"),

@@ -18,6 +18,7 @@ from bloodcell.models.weights_file import LoadedWeights, load_weights
 from bloodcell.prediction.folded import FoldedClassifier
 from bloodcell.prediction.gate import stage_statistics
 from bloodcell.prediction.gate_fit import FEWEST_IMAGES, fit_gate
+from bloodcell.prediction.unlikeness import TrainingLooks, measured_traits
 from bloodcell.training.precision import pick_device
 from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
 
@@ -42,9 +43,10 @@ def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progre
     training = [entry for _, entries in sides for entry in entries]
     if len(training) < FEWEST_IMAGES:
         return replace(weights, card=replace(weights.card, gate={}), gate_tensors={})
-    statistics = _statistics(weights, [*sides, (folders.dataset, split.validation)], progress)
+    statistics, traits = _measured(weights, [*sides, (folders.dataset, split.validation)], progress)
     labels = np.array([entry.label for entry in training])
     gate, scores = fit_gate(statistics[: len(training)], labels, statistics[len(training) :])
+    gate = replace(gate, looks=TrainingLooks.of_traits(traits[: len(training)]))
     entries = {
         **gate.entries(),
         "fitted_on": len(training),
@@ -54,14 +56,15 @@ def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progre
     return replace(weights, card=replace(weights.card, gate=entries), gate_tensors=gate.tensors())
 
 
-def _statistics(
+def _measured(
     weights: LoadedWeights, sides: Sequence[tuple[Path, Sequence[SplitFile]]], progress: Progress
-) -> np.ndarray:
-    """Return the gate's statistics (N, D) of all images of the sides in their order, computed in float32."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return of all images of the sides, in their order, the gate's statistics (N, D), float32, and traits (N, T)."""
     card, device = weights.card, pick_device("auto")
     model = FoldedClassifier(weights.model, device=device, feature_dtype=torch.float32).eval()
     total = sum(len(entries) for _, entries in sides)
     found: list[np.ndarray] = []
+    traits: list[np.ndarray] = []
     done = 0
     for folder, entries in sides:
         for start in range(0, len(entries), _CHUNK):
@@ -74,9 +77,10 @@ def _statistics(
             with torch.no_grad():
                 pixels = normalise(images.to(device).float() / 255, card.mean, card.std)
                 found.append(stage_statistics(model.forward_stages(pixels)).cpu().numpy())
+            traits += [measured_traits(image) for image in images.permute(0, 2, 3, 1).numpy()]
             done += len(images)
             progress("fitting the gate to images", done, total)
-    return np.concatenate(found)
+    return np.concatenate(found), np.stack(traits)
 
 
 def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress) -> tuple[LoadedWeights, Split]:

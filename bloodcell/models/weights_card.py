@@ -49,7 +49,7 @@ class WeightsCard:
     code_version: str
     licence: str
     gate: dict[str, Any] = field(default_factory=dict)
-    """How the gate refuses images that are no cells like those trained on; empty: these weights refuse nothing."""
+    """How the gate refuses images that are unlike those trained on; empty: these weights refuse nothing."""
     tensors_sha256: str = ""
     """Hash of the .safetensors file, hexadecimal."""
 

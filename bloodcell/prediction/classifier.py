@@ -220,7 +220,7 @@ class Classifier:
             probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
             refusals=[""] * len(prepared)
             if self._gate is None or statistics is None
-            else self._gate.reasons(statistics.cpu().numpy()),
+            else self._gate.reasons(statistics.cpu().numpy(), prepared),
             heat_maps=None if maps is None else maps.cpu().numpy(),
         )
 

@@ -1,4 +1,4 @@
-"""The gate: whether an image is a single blood cell like those that the weights were trained on, or must be refused.
+"""The gate: whether an image is like those that the weights were trained on, or must be refused.
 
 A classifier is as sure of its answer on a photograph as on a cell. Its early feature maps are not: averages and spreads
 of their channels lie close together for all training images, and far off for anything else. The score is the
@@ -21,13 +21,12 @@ from torch import Tensor
 
 from bloodcell.errors import WeightsError
 from bloodcell.models.weights_file import LoadedWeights
+from bloodcell.prediction.unlikeness import TrainingLooks, refusal_words
 
 STAGES = 3
 """How many stages are looked at, from the input on. Later ones know the classes and forget the stain."""
-FAR = 2.15
-"""Score from which an image is no cell at all; cells in a foreign stain stay below it, most other images do not."""
-NOT_A_CELL = "not a single blood cell"
-UNLIKE_TRAINING = "unlike the training images: another stain, scale or focus, or not a single blood cell"
+_LOOKS = "training_looks"
+"""Entry of a card's gate that says how the training images look."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,10 +41,10 @@ class Gate:
     """(C, D) float64, in those coordinates."""
     threshold: float
     """Distance at which an image is refused."""
-    far: float = FAR
-    """Score from which the reason is that the image is no cell."""
     stages: int = STAGES
     """How many stages' maps the statistics come from."""
+    looks: TrainingLooks | None = None
+    """How the training images look, to say in what a refused image differs; None where it was not measured."""
 
     @classmethod
     def of_weights(cls, weights: LoadedWeights) -> "Gate | None":
@@ -66,15 +65,15 @@ class Gate:
                 whitening=tensors["whitening"],
                 class_centres=tensors["class_centres"],
                 threshold=float(entries["threshold"]),
-                far=float(entries["far"]),
                 stages=operator.index(entries["stages"]),
+                looks=TrainingLooks.from_entries(entries[_LOOKS]) if _LOOKS in entries else None,
             )
             with torch.no_grad():
                 size = gate.statistics(weights.model.forward_stages(torch.zeros(1, 3, 32, 32))).shape[1]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"The gate of the weights '{weights.card.name}' cannot be read.") from error
         shapes = (gate.centre.shape, gate.whitening.shape, gate.class_centres.shape[1:])
-        is_in_range = 0 < gate.threshold < math.inf and 1 <= gate.far < math.inf and gate.stages >= 1
+        is_in_range = 0 < gate.threshold < math.inf and gate.stages >= 1
         if shapes != ((size,), (size, size), (size,)) or len(gate.class_centres) == 0 or not is_in_range:
             raise WeightsError(f"The gate of the weights '{weights.card.name}' does not fit its model.")
         return gate
@@ -86,7 +85,8 @@ class Gate:
 
     def entries(self) -> dict[str, Any]:
         """Return what goes into the weights' card."""
-        return {"threshold": self.threshold, "far": self.far, "stages": self.stages}
+        entries: dict[str, Any] = {"threshold": self.threshold, "stages": self.stages}
+        return entries if self.looks is None else {**entries, _LOOKS: self.looks.entries()}
 
     def statistics(self, maps: Sequence[Tensor]) -> Tensor:
         """(N, C, h, w) behind each stage → (N, D) what the gate looks at."""
@@ -105,15 +105,17 @@ class Gate:
         """(N, D) statistics of images → (N,) scores; above 1 an image is refused."""
         return self.distances(statistics) / self.threshold
 
-    def reasons(self, statistics: np.ndarray) -> list[str]:
-        """(N, D) statistics of images → why each is refused, in words; empty where it is not."""
-        return [self.reason_of(score) for score in self.scores(statistics).tolist()]
+    def reasons(self, statistics: np.ndarray, images: Sequence[np.ndarray]) -> list[str]:
+        """Say why each image is refused; empty where it is not. A score that is no number refuses.
 
-    def reason_of(self, score: float) -> str:
-        """Return why an image of this score is refused; empty where it is not. What is no number is refused."""
-        if score <= 1:
-            return ""
-        return UNLIKE_TRAINING if score < self.far else NOT_A_CELL
+        Args:
+            statistics: (N, D).
+            images: N as the model reads them, (S, S, 3) uint8.
+        """
+        return [
+            "" if score <= 1 else refusal_words(self.looks, image)
+            for score, image in zip(self.scores(statistics).tolist(), images, strict=True)
+        ]
 
 
 def stage_statistics(maps: Sequence[Tensor], stages: int = STAGES) -> Tensor:

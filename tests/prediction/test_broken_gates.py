@@ -14,7 +14,11 @@ from bloodcell.models.weights_store import add_weights
 from bloodcell.paths import published_weights
 from bloodcell.prediction.gate import Gate, stage_statistics
 from bloodcell.prediction.gate_fit import fit_gate
+from bloodcell.prediction.unlikeness import TRAITS
 from tests.models.test_weights_file import card_of
+
+BROKEN_LOOKS = {trait.key: [0.0, float("nan")] for trait in TRAITS}
+TURNED_LOOKS = {trait.key: [2.0, 1.0] for trait in TRAITS}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,7 @@ def test_a_whole_gate_comes_along(gated: LoadedWeights, tmp_path: Path) -> None:
     "entries",
     [
         *({"threshold": value} for value in (float("nan"), float("inf"), -1, "far", None)),
-        *({"far": value} for value in (float("nan"), float("inf"), 0)),
+        *({"training_looks": value} for value in (3, {}, {"brightness": [1, 2]}, BROKEN_LOOKS, TURNED_LOOKS)),
         *({"stages": value} for value in (0, -1, 1, 2.5, "3")),
     ],
     ids=str,

@@ -16,8 +16,9 @@ from bloodcell.errors import WeightsError
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
 from bloodcell.models.weights_file import LoadedWeights, load_weights
 from bloodcell.prediction.classifier import Classifier, ImageSource
-from bloodcell.prediction.gate import FAR, NOT_A_CELL, UNLIKE_TRAINING, Gate, stage_statistics
+from bloodcell.prediction.gate import Gate, stage_statistics
 from bloodcell.prediction.gate_fit import HELD_OUT_QUANTILE, MARGIN, fit_gate
+from bloodcell.prediction.unlikeness import UNLIKE_TRAINING
 
 STATUSES = ("ok", "review")
 
@@ -80,12 +81,12 @@ def test_a_class_without_images_is_no_obstacle() -> None:
     assert gate.class_centres.shape == (2, 6)
 
 
-def test_the_reason_follows_the_score_and_no_number_is_refused() -> None:
+def test_a_score_above_one_is_refused_with_a_reason_and_so_is_what_is_no_number() -> None:
     points, labels = clusters(200)
     gate, _ = fit_gate(points, labels, points[:50])
-    assert [gate.reason_of(score) for score in (0.5, 1.0, 1.1, FAR, float("inf"), float("nan"))] == [
-        *("", "", UNLIKE_TRAINING, NOT_A_CELL, NOT_A_CELL, NOT_A_CELL),
-    ]
+    images = [np.zeros((32, 32, 3), dtype=np.uint8)] * 3
+    statistics = np.stack([points[0], points[0] + 1000, np.full(6, np.nan)])
+    assert gate.reasons(statistics, images) == ["", UNLIKE_TRAINING, UNLIKE_TRAINING]
 
 
 @pytest.mark.parametrize("name", MODEL_BUILDERS)
@@ -118,7 +119,7 @@ def test_a_gate_that_does_not_fit_its_model_is_a_sentence() -> None:
         Gate.of_weights(replace(weights, gate_tensors=spoiled))
     with pytest.raises(WeightsError, match="cannot be read"):
         Gate.of_weights(replace(weights, gate_tensors={}))
-    for entries in ({"threshold": "much"}, {"threshold": 0.0}, {"stages": 0}, {"far": None}):
+    for entries in ({"threshold": "much"}, {"threshold": 0.0}, {"stages": 0}, {"training_looks": None}):
         with pytest.raises(WeightsError, match="The gate of the weights"):
             Gate.of_weights(replace(weights, card=replace(weights.card, gate={**weights.card.gate, **entries})))
 
@@ -129,24 +130,24 @@ def test_drawn_cells_are_refused(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (240, 230, 225), (225, 180, 170), (60, 20, 90)])
-def test_blank_glass_is_no_cell(classifier: Classifier, colour: tuple[int, int, int]) -> None:
+def test_blank_glass_is_refused(classifier: Classifier, colour: tuple[int, int, int]) -> None:
     assert refusals(classifier, [np.full((360, 360, 3), colour, dtype=np.uint8)]) != [""]
 
 
-def test_noise_stripes_and_boards_are_no_cells(classifier: Classifier) -> None:
+def test_noise_stripes_and_boards_are_refused_with_what_differs(classifier: Classifier) -> None:
     random = np.random.default_rng(0)
     y, x = np.mgrid[:360, :360]
     noise = random.integers(0, 256, (360, 360, 3))
     stripes = np.repeat((np.sin(x / 7) > 0)[..., None] * 200, 3, axis=2)
     board = np.repeat((((x // 20) + (y // 20)) % 2)[..., None] * 255, 3, axis=2)
     images = [picture.astype(np.uint8) for picture in (noise, stripes, board)]
-    assert refusals(classifier, images) == [NOT_A_CELL] * 3
+    assert all(reason.startswith(f"{UNLIKE_TRAINING}: ") for reason in refusals(classifier, images))
 
 
 def test_a_refused_image_has_a_reason_and_probabilities_but_no_class(classifier: Classifier) -> None:
     answer = next(iter(classifier.answers([source_of(draw_cell(0, seed=0))], heat_maps=True)))
     assert answer.row.status == "refused"
-    assert answer.row.reason in (NOT_A_CELL, UNLIKE_TRAINING)
+    assert answer.row.reason.startswith(UNLIKE_TRAINING)
     assert (answer.row.predicted, answer.row.confidence) == (None, None)
     assert answer.row.probabilities is not None
     assert answer.heat_maps is not None

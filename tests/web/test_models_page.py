@@ -109,7 +109,7 @@ def test_without_a_name_the_files_name_is_taken(pair: dict[str, bytes]) -> None:
 
 
 def _with_a_broken_gate(pair: dict[str, bytes]) -> dict[str, bytes]:
-    card = json.loads(pair["theirs.json"]) | {"gate": {"threshold": 3.0, "far": 2.0, "stages": 3}}
+    card = json.loads(pair["theirs.json"]) | {"gate": {"threshold": 3.0, "stages": 3}}
     return {**pair, "theirs.json": json.dumps(card).encode()}
 
 
