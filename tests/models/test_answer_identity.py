@@ -7,7 +7,7 @@ from bloodcell.models.answer_identity import answer_sha256
 from bloodcell.models.weights_card import WeightsCard
 from tests.models.test_weights_file import card_of
 
-GATE = {"threshold": 9.5, "stages": 3, "held_out": 640}
+GATE = {"threshold": 9.5, "far": 2.15, "stages": 3, "held_out": 640}
 
 
 def _card() -> WeightsCard:
@@ -22,7 +22,7 @@ def _card() -> WeightsCard:
         {"review_threshold": 0.6},
         {"gate": {}},
         {"gate": {**GATE, "threshold": 9.6}},
-        {"gate": {**GATE, "stages": 2}},
+        {"gate": {**GATE, "far": 3.0}},
         {"gate": {**GATE, "stages": 2}},
         {"image_size_px": 200},
         {"field_of_view": 0.5},
