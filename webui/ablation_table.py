@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from bloodcell.ablation.suite import Suite, SuiteFolder
-from bloodcell.ablation.table import AccuracyFigures, ArmRow, suite_rows, table_csv
+from bloodcell.ablation.table import AccuracyFigures, ArmRow, suite_rows, suite_warning, table_csv
 from bloodcell.errors import BloodcellError
 from webui.words import counted, duration_words, error_words, percent
 
@@ -24,10 +24,14 @@ def show_suite_table(folder: SuiteFolder) -> None:
         st.caption("The table stands here as soon as the first run is finished.")
         return
     st.subheader("What can be concluded", anchor=False)
+    if warning := suite_warning(rows):
+        st.warning(warning, icon=":material/block:")
     st.table(_verdict_columns(rows), border="horizontal", alt="Difference from the base and verdict per arm")
     st.caption(
-        "Seeds and images are tested together; the chance of any wrong verdict among all arms is 5 % (Holm). "
-        "Differences in percentage points, with 95 % intervals."
+        "Difference from the base in percentage points; in brackets, what it may be on other images and with other "
+        "seeds (95 % interval). Verdicts and intervals hold for all arms of the table at once: the chance that any of "
+        "them is wrong is 5 %. The last column, p, is how often chance alone would show such a difference. A seed "
+        "that collapsed, which means that it fell back towards guessing, is reported and left out of the difference."
     )
     st.subheader("Figures", anchor=False)
     st.table(_figure_columns(rows), border="horizontal", alt="Accuracies and speed per arm")
@@ -56,9 +60,9 @@ def _verdict_columns(rows: Sequence[ArmRow]) -> dict[str, list[str]]:
         "Arm": [row.arm.title for row in compared],
         "Verdict": [row.verdict or "not finished yet" for row in compared],
         "Difference": [_difference_words(row) for row in compared],
-        "p (Holm)": [_p_words(row) for row in compared],
         "Compared with": [titles[row.arm.base or ""] for row in compared],
         "On": [_images_words(row) for row in compared],
+        "p": [_p_words(row) for row in compared],
     }
 
 
@@ -100,7 +104,8 @@ def _range_words(low: float, high: float) -> str:
 def _images_words(row: ArmRow) -> str:
     if row.comparison is None:
         return _DASH
-    return f"{row.comparison.n:,} {row.compared_on} images, {counted(row.compared_epochs or 0, 'epoch', 'epochs')}"
+    words = f"{row.comparison.n:,} {row.compared_on} images, {counted(row.compared_epochs or 0, 'epoch', 'epochs')}"
+    return words if row.compared_epochs == row.base_epochs else f"{words} (base {row.base_epochs})"
 
 
 def _difference_words(row: ArmRow) -> str:
@@ -110,7 +115,8 @@ def _difference_words(row: ArmRow) -> str:
     if row.comparison.interval is None:
         return words
     low, high = row.comparison.interval
-    return f"{words} ({100 * low:+.1f} to {100 * high:+.1f})"
+    images_alone = " by the images alone" if row.comparison.is_single_seed else ""
+    return f"{words} ({100 * low:+.1f} to {100 * high:+.1f}{images_alone})"
 
 
 def _p_words(row: ArmRow) -> str:

@@ -1,12 +1,12 @@
 """What the finished runs of an arm measured, and the samples that two arms are compared on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from bloodcell.ablation.comparison import ArmSample
+from bloodcell.ablation.arm_sample import ArmSample
 from bloodcell.ablation.run_record import RunRecord, read_record
 from bloodcell.ablation.suite import Arm, SuiteFolder
 from bloodcell.data.prediction_table import LabelledTable
@@ -45,43 +45,56 @@ def finished_runs(folder: SuiteFolder) -> list[ArmRuns]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplePair:
-    """Two arms on the same images over the same epochs."""
+    """Two arms on the same images."""
 
     arm: ArmSample
     base: ArmSample
     images: ImageSet
     """What they are compared on. Validation images also chose the epoch, so their accuracies are optimistic."""
     epochs: int
-    """Epochs of the shorter runs; what longer ones did later does not count."""
+    base_epochs: int
+    """Epochs that count of either side."""
 
 
 def sample_pair(arm: ArmRuns, base: ArmRuns) -> SamplePair:
     """Return what two arms are compared on: test answers where all runs have them, else validation.
 
-    Answers are those of the best epoch. Where a longer run's best epoch lies behind the end of the shorter ones, its
-    best accuracy up to there is taken from its metrics, and which images were right is not known.
+    Test answers are those of the best epoch of each run as it was trained, so arms may differ in their epochs too.
+    Validation images chose that epoch, and out of more epochs a better one is chosen: there, both sides are cut to the
+    epochs of the shorter runs. Where a longer run's best epoch lies behind them, its best accuracy up to there is taken
+    from its metrics, and which images were right is not known.
 
     Args:
         arm, base: with at least one record each.
     """
-    records = (*arm.records, *base.records)
-    epochs = min(len(record.metrics) for record in records)
-    same_epochs = all(_best_epoch(record) <= epochs for record in records)
-    choices: tuple[tuple[ImageSet, Callable[[RunRecord], LabelledTable | None]], ...] = (
-        ("test", lambda record: record.test),
-        ("validation", lambda record: record.validation),
-    )
-    for images, table_of in choices:
-        tables = [table for record in records if (table := table_of(record)) is not None]
-        if same_epochs and len(tables) == len(records) and len({table.sha256 for table in tables}) == 1:
-            split_at = len(arm.records)
-            return SamplePair(
-                arm=_answered(arm.arm.name, tables[:split_at]),
-                base=_answered(base.arm.name, tables[split_at:]),
-                images=images,
-                epochs=epochs,
-            )
-    return SamplePair(arm=_counted(arm, epochs), base=_counted(base, epochs), images="validation", epochs=epochs)
+    sides = (arm, base)
+    epochs = [min(len(record.metrics) for record in side.records) for side in sides]
+    test = [record.test for side in sides for record in side.records]
+    if (samples := _answered_alike(sides, test)) is not None:
+        return SamplePair(arm=samples[0], base=samples[1], images="test", epochs=epochs[0], base_epochs=epochs[1])
+    shorter = min(epochs)
+    samples = None
+    if all(_best_epoch(record) <= shorter for side in sides for record in side.records):
+        samples = _answered_alike(sides, [record.validation for side in sides for record in side.records])
+    if samples is None:
+        samples = (_counted(arm, shorter), _counted(base, shorter))
+    return SamplePair(arm=samples[0], base=samples[1], images="validation", epochs=shorter, base_epochs=shorter)
+
+
+def _answered_alike(
+    sides: tuple[ArmRuns, ArmRuns], tables: Sequence[LabelledTable | None]
+) -> tuple[ArmSample, ArmSample] | None:
+    """Return the samples of both sides; None where a run has no answers, or not all answered the same images.
+
+    Args:
+        tables: of all runs of the arm, then of its base.
+    """
+    known = [table for table in tables if table is not None]
+    if len(known) < len(tables) or len({table.sha256 for table in known}) > 1:
+        return None
+    arm, base = sides
+    split_at = len(arm.records)
+    return _answered(arm.arm.name, known[:split_at]), _answered(base.arm.name, known[split_at:])
 
 
 def right_answers(table: LabelledTable) -> np.ndarray:

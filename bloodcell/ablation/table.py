@@ -16,8 +16,9 @@ from bloodcell.ablation.arm_runs import (
     sample_pair,
     validation_images,
 )
-from bloodcell.ablation.comparison import Comparison, compare_arms
+from bloodcell.ablation.comparison import compare_arms
 from bloodcell.ablation.suite import Arm, SuiteFolder
+from bloodcell.ablation.verdict import Comparison
 from bloodcell.measures.significance import SeedFigures, seed_figures
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.paths import write_atomically
@@ -54,7 +55,8 @@ class ArmRow:
     """With the arm's base; None for the base of all and where a side has no finished run."""
     compared_on: ImageSet | None
     compared_epochs: int | None
-    """Epochs of the shorter runs of the two arms."""
+    base_epochs: int | None
+    """Epochs that count of the arm and of its base."""
     images_per_second: float | None
     """Training images, mean over runs and epochs."""
     seconds: float | None
@@ -65,7 +67,12 @@ class ArmRow:
     @property
     def verdict(self) -> str:
         """The verdict in words; empty for the base and where nothing is compared yet."""
-        return "" if self.comparison is None else self.comparison.sentence
+        if self.comparison is None:
+            return ""
+        words = self.comparison.sentence
+        if self.compared_epochs != self.base_epochs and self.comparison.verdict in ("better", "worse", "alike"):
+            words += f"; it was trained for {self.compared_epochs} epochs, its base for {self.base_epochs}"
+        return words
 
 
 def suite_rows(folder: SuiteFolder) -> list[ArmRow]:
@@ -84,6 +91,18 @@ def suite_rows(folder: SuiteFolder) -> list[ArmRow]:
     return [_row(found, pairs.get(name), compared.get(name)) for name, found in runs.items()]
 
 
+def suite_warning(rows: Sequence[ArmRow]) -> str:
+    """Return a sentence where the arm that all others are compared with never learned; '' otherwise."""
+    fruitless = {row.arm.base for row in rows if row.comparison and row.comparison.verdict == "base never learned"}
+    for row in rows:
+        if row.arm.base is None and row.arm.name in fruitless:
+            return (
+                f"This suite concludes nothing: {row.arm.title}, which the other arms are compared with, never learned "
+                f"in any of its {row.runs} finished runs."
+            )
+    return ""
+
+
 def _row(runs: ArmRuns, pair: SamplePair | None, comparison: Comparison | None) -> ArmRow:
     records = runs.records
     epochs = [row for record in records for row in record.metrics]
@@ -97,6 +116,7 @@ def _row(runs: ArmRuns, pair: SamplePair | None, comparison: Comparison | None) 
         comparison=comparison,
         compared_on=None if pair is None else pair.images,
         compared_epochs=None if pair is None else pair.epochs,
+        base_epochs=None if pair is None else pair.base_epochs,
         images_per_second=_mean([row.images_per_second for row in epochs]),
         seconds=_mean([sum(row.seconds for row in record.metrics) for record in records]),
         hardware=tuple(dict.fromkeys(record.best_card.hardware for record in records if record.best_card)),
@@ -162,6 +182,12 @@ def _cells(row: ArmRow) -> dict[str, Any]:
         "images_per_second": row.images_per_second,
         "seconds_per_run": row.seconds,
         "hardware": "; ".join(row.hardware),
+        "base_epochs": row.base_epochs,
+        "verdict_kind": None if comparison is None else comparison.verdict,
+        "differs_by_less_than": None if comparison is None else comparison.largest_difference,
+        "seeds_collapsed": None if comparison is None else len(comparison.collapsed),
+        "base_seeds_collapsed": None if comparison is None else len(comparison.base_collapsed),
+        "explaining_sd_over_seeds": None if comparison is None else comparison.explaining_spread,
     }
     return {name: _text(value) for name, value in values.items()}
 

@@ -5,11 +5,12 @@ Apart from `statistics`, because scipy.stats takes most of a second to import an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from statistics import fmean, stdev
 
 import scipy.stats
-from scipy.special import stdtr, stdtrit
+from scipy.special import fdtri, stdtr, stdtrit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,11 @@ def student_p_value(statistic: float, degrees_of_freedom: float) -> float:
     return float(2 * stdtr(degrees_of_freedom, -abs(statistic)))
 
 
+def fisher_quantile(probability: float, first_degrees: float, second_degrees: float) -> float:
+    """Return the value that the ratio of two estimated variances of equal size stays below with a probability."""
+    return float(fdtri(first_degrees, second_degrees, probability))
+
+
 def welch_degrees_of_freedom(variances: Sequence[float], degrees: Sequence[float]) -> float:
     """Return the degrees of freedom of a sum of independent estimates of variances.
 
@@ -99,6 +105,7 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
     return 1.0 if differing == 0 else float(scipy.stats.binomtest(only_first, differing).pvalue)
 
 
+@lru_cache(maxsize=64)
 def highest_by_guessing(n: int, share: float, confidence: float = 0.999) -> int:
     """Return the most images out of n that guessing has right, but for one time in a thousand.
 

@@ -27,8 +27,10 @@ def comparison_table(rows: Sequence[ArmRow]) -> Table:
         ),
         rows=tuple(_cells(row) for row in rows),
         note="Accuracy: mean over seeds, then its 95 % interval over seeds, or over images where there is one seed. Δ "
-        "in percentage points. The test counts seeds and images together and corrects for the number of arms. "
-        "Validation images also chose the epoch; test images chose nothing.",
+        "is the difference from the base in percentage points. Its interval and the verdict count seeds and images "
+        "together, and hold for all arms of the table at once: the chance that any of them is wrong is 5 %. With a "
+        "single seed the interval is that of the images alone. A seed that collapsed is left out of Δ. Validation "
+        "images also chose the epoch; test images chose nothing.",
     )
 
 
@@ -46,10 +48,16 @@ def _cells(row: ArmRow) -> tuple[str, ...]:
         NOT_MEASURED if interval is None else f"{_points(interval[0])} to {_points(interval[1])}",
         NOT_MEASURED if adjusted is None else f"{adjusted:.3g}",
         NOT_MEASURED if row.compared_on is None else f"{row.compared_on} images",
-        str(row.compared_epochs or row.arm.config.epochs),
+        _epochs(row),
         NOT_MEASURED if row.images_per_second is None else f"{row.images_per_second:,.0f}",
         NOT_MEASURED if row.seconds is None else f"{row.seconds / 60:,.1f}",
     )
+
+
+def _epochs(row: ArmRow) -> str:
+    if row.compared_epochs is None or row.compared_epochs == row.base_epochs:
+        return str(row.compared_epochs or row.arm.config.epochs)
+    return f"{row.compared_epochs}, base {row.base_epochs}"
 
 
 def _accuracy(figures: AccuracyFigures | None) -> str:
