@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
@@ -16,7 +17,7 @@ def drawn(seed: int, runs: int = 3, images: int = 40) -> np.ndarray:
 def test_what_neither_run_nor_image_explains_is_that_of_an_analysis_of_variance(seed: int) -> None:
     answers = drawn(seed)
     run, image = np.indices(answers.shape)
-    data = {"right": answers.ravel().astype(float), "run": run.ravel(), "image": image.ravel()}
+    data = pd.DataFrame({"right": answers.ravel().astype(float), "run": run.ravel(), "image": image.ravel()})
     reference = anova_lm(ols("right ~ C(run) + C(image)", data).fit())["mean_sq"]["Residual"]
     assert residual_variance(answers) == pytest.approx(reference)
 
