@@ -31,9 +31,16 @@ FINAL_ACCURACY = {
 """Key of MODEL_BUILDERS → validation accuracy towards which a drawn curve rises."""
 
 
-def write_drawn_suite(folder: Path, *, seeds: int = 2, epochs: int = 8, images: int = 160) -> Path:
-    """Write a suite of the paper's six arms with drawn runs; return its folder."""
-    suite = build_suite("quick", data_folder=DATA_FOLDER, seeds=range(seeds), epochs=epochs, device="cpu")
+def write_drawn_suite(
+    folder: Path, *, seeds: int = 2, epochs: int | None = 8, images: int = 160, name: str = "quick"
+) -> Path:
+    """Write a suite of the paper's six arms with drawn runs; return its folder.
+
+    Args:
+        epochs: of every run; None: the suite's own.
+        name: key of SUITES. The drawn runs of `paper` may stand beside the paper's figures.
+    """
+    suite = build_suite(name, data_folder=DATA_FOLDER, seeds=range(seeds), epochs=epochs, device="cpu")
     suite_folder = SuiteFolder(folder)
     suite_folder.create(suite)
     for arm, seed in suite.planned_runs():

@@ -8,6 +8,7 @@ import streamlit as st
 from bloodcell.ablation.suite import Suite, SuiteFolder
 from bloodcell.ablation.table import AccuracyFigures, ArmRow, suite_rows, suite_warning, table_csv
 from bloodcell.errors import BloodcellError
+from bloodcell.report.comparison_table import verdict_words
 from webui.words import counted, duration_words, error_words, percent
 
 _DASH = "–"
@@ -58,7 +59,7 @@ def _verdict_columns(rows: Sequence[ArmRow]) -> dict[str, list[str]]:
     titles = {row.arm.name: row.arm.title for row in rows}
     return {
         "Arm": [row.arm.title for row in compared],
-        "Verdict": [row.verdict or "not finished yet" for row in compared],
+        "Verdict": [verdict_words(row) for row in compared],
         "Difference": [_difference_words(row) for row in compared],
         "Compared with": [titles[row.arm.base or ""] for row in compared],
         "On": [_images_words(row) for row in compared],

@@ -8,7 +8,8 @@ from bloodcell.errors import BloodcellError
 from bloodcell.figures.curves import validation_curves
 from bloodcell.report.arms import ArmRecords
 from bloodcell.report.paper_figures import paper_figures
-from bloodcell.report.paper_tables import architecture_tables, order_words, paper_tables
+from bloodcell.report.paper_recipes import not_comparable_table
+from bloodcell.report.paper_tables import NOTHING_COMPARABLE, architecture_tables, order_words, paper_tables
 from bloodcell.report.run_tables import origin_table, runs_table, settings_table
 from bloodcell.report.suite_report import suite_report
 from bloodcell.report.table import Table
@@ -50,9 +51,11 @@ def show_curves(arms: Sequence[ArmRecords], comparisons: Sequence[Table]) -> Non
 
 
 def show_paper(arms: Sequence[ArmRecords]) -> None:
-    """Show Tables 1 to 6 and Figures 2 to 6, each beside the paper's own values."""
+    """Show Tables 1 to 6 and Figures 2 to 6 beside the paper's own values, and which arms are not comparable."""
     if words := order_words(arms):
         st.markdown(f"**{words}**")
+    else:
+        st.info(NOTHING_COMPARABLE, icon=":material/menu_book:")
     try:
         figures = {figure.name: figure for figure in paper_figures(arms)}
     except BloodcellError as error:
@@ -68,6 +71,9 @@ def show_paper(arms: Sequence[ArmRecords]) -> None:
             place = st.container() if figures[figure].matrix is None else st.columns([3, 2])[0]
             with place:
                 show_figure(figures[figure].drawn(text_colour=text_colour()), caption=figures[figure].note)
+    if (others := not_comparable_table(arms)).rows:
+        st.divider()
+        show_table(others)
     architecture = st.expander(
         "Tables 1 and 2: the architecture",
         icon=":material/account_tree:",

@@ -55,8 +55,25 @@ def write_suite_record(folder: SuiteFolder, to: Path) -> SuiteFolder:
     )
     for run in runs:
         write_run_record(run, record.runs / run.path.name)
+    keep_one_split(record)
     write_suite_table(record)
     return record
+
+
+def keep_one_split(record: SuiteFolder) -> None:
+    """Keep the split that all runs of a record share once, beside suite.json: it is the largest file of a run."""
+    splits = [path for path in sorted(record.runs.glob("*/split.csv")) if path.is_file()]
+    contents = {path.read_bytes() for path in splits}
+    if len(contents) == 1:
+        write_atomically(record.path / "split.csv", contents.pop())
+        for path in splits:
+            path.unlink()
+
+
+def record_split(run: Path) -> Path:
+    """Return the file with the split of a record's run: its own, else the one that its suite's runs share."""
+    own = RunFolder(run).split
+    return own if own.exists() else run.parent.parent / own.name
 
 
 def _has_ended(run: RunFolder) -> bool:

@@ -34,13 +34,18 @@ def comparison_table(rows: Sequence[ArmRow]) -> Table:
     )
 
 
+def verdict_words(row: ArmRow) -> str:
+    """Return the verdict of an arm, or why there is none yet."""
+    return row.verdict or ("not finished yet" if row.runs else "still to be run")
+
+
 def _cells(row: ArmRow) -> tuple[str, ...]:
     comparison = row.comparison
     interval = None if comparison is None else comparison.interval
     adjusted = None if comparison is None else comparison.adjusted_p_value
     return (
         row.arm.title,
-        row.verdict or NOT_MEASURED,
+        NOT_MEASURED if row.arm.base is None and row.runs else verdict_words(row),
         str(row.runs),
         _accuracy(row.test),
         _accuracy(row.best_validation),

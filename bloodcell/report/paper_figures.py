@@ -12,6 +12,7 @@ from bloodcell.figures.curves import ArmCurves, validation_curves
 from bloodcell.figures.style import DrawnFigure
 from bloodcell.measures.metrics import confusion_matrix
 from bloodcell.report.arms import ArmRecords
+from bloodcell.report.paper_recipes import comparable_arms
 from bloodcell.report.paper_tables import ablation_pair, main_arm, model_arm
 from bloodcell.report.paper_values import NO_BATCH_NORM, NO_DROPOUT, PAPER_MODELS, PAPER_RUNS, SHALLOW
 
@@ -47,12 +48,12 @@ class PaperFigure:
 
 
 def paper_figures(arms: Sequence[ArmRecords]) -> tuple[PaperFigure, ...]:
-    """Return those of Figures 2 to 6 for which there are runs.
+    """Return those of Figures 2 to 6 for which there are runs of the paper's recipes.
 
     Raises:
         RunFolderError: the predictions of the main model are damaged.
     """
-    figures = []
+    arms, figures = comparable_arms(arms), []
     if found := [(model, arm) for model in PAPER_MODELS if (arm := model_arm(arms, model)) is not None]:
         curves = tuple(_titled(arm, model) for model, arm in found)
         note = (

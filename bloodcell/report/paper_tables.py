@@ -1,12 +1,18 @@
-"""The paper's Tables 1 to 6, drawn from chosen runs, each figure beside the paper's own."""
+"""The paper's Tables 1 to 6, drawn from chosen runs of its recipes, each figure beside the paper's own."""
 
 from collections.abc import Sequence
 from statistics import mean
 
-from bloodcell.experiments import paper_deep_cnn, paper_simple_cnn, paper_unet_encoder
+from bloodcell.experiments import experiment_config
 from bloodcell.report.arms import ArmRecords, best_row, closest_arm, differing_settings, spread_words
+from bloodcell.report.paper_recipes import (
+    ABLATION_EPOCHS,
+    PAPER_RECIPES,
+    comparable_arms,
+    images_words,
+    precision_words,
+)
 from bloodcell.report.paper_values import (
-    DEEP,
     MAIN,
     NO_BATCH_NORM,
     NO_DROPOUT,
@@ -16,16 +22,20 @@ from bloodcell.report.paper_values import (
     PAPER_SETTINGS,
     PAPER_STAGE_SIZES,
     SHALLOW,
-    SIMPLE,
 )
 from bloodcell.report.table import Table
 
-NOT_HERE = "no run"
+NOT_HERE = "still to be run"
+NOTHING_COMPARABLE = (
+    "At most one of the chosen models was trained by the paper's own recipe, so there is no order to compare. Only "
+    "unchanged runs of the recipes whose names begin with paper_ stand beside the paper's figures: choose Suite paper."
+)
 _OPTIMISTIC = (
     "Validation images also chose the epoch, here as in the paper, so both figures are optimistic. Where there are "
     "several seeds: mean, and lowest to highest."
 )
-_PAPER_RECIPES = {SIMPLE: paper_simple_cnn, DEEP: paper_deep_cnn, MAIN: paper_unet_encoder}
+_RECIPE_COLUMNS = ("Seeds, here", "Image size, px", "Training images", "Precision, here", "Epochs, here")
+_NO_RECIPE = ("–",) * len(_RECIPE_COLUMNS)
 _ABLATION_TITLES = {
     NO_BATCH_NORM: ("Table 4. Batch norm", "With batch norm", "Without batch norm"),
     SHALLOW: ("Table 5. Depth of the encoder", "Full encoder", "Shallow encoder"),
@@ -60,7 +70,11 @@ def architecture_tables() -> tuple[Table, Table]:
             settings = architecture_settings(build_model(model))
         repeats = f" (×{settings.convolutions_per_block})" if settings.convolutions_per_block > 1 else ""
         values = (settings.max_channels, settings.kernel_size, settings.pooling_stages)
-        rest = ("yes" if settings.batch_norm else "no", settings.fully_connected_layers, _PAPER_RECIPES[model]().epochs)
+        rest = (
+            "yes" if settings.batch_norm else "no",
+            settings.fully_connected_layers,
+            experiment_config(PAPER_RECIPES[model]).epochs,
+        )
         ours.append([f"{settings.convolution_blocks}{repeats}", *map(str, values), *map(str, rest)])
     second = Table(
         name="table_2",
@@ -75,7 +89,8 @@ def architecture_tables() -> tuple[Table, Table]:
 
 
 def paper_tables(arms: Sequence[ArmRecords]) -> tuple[Table, ...]:
-    """Return Tables 3 to 6 of whatever arms there are; a model without a run says so."""
+    """Return Tables 3 to 6 of the arms that follow the paper's recipes; a model without such an arm says so."""
+    arms = comparable_arms(arms)
     return (_models_table(arms), *(_ablation_table(arms, model) for model in PAPER_ABLATIONS))
 
 
@@ -111,8 +126,11 @@ def ablation_pair(arms: Sequence[ArmRecords], model: str) -> tuple[ArmRecords, A
 
 
 def order_words(arms: Sequence[ArmRecords]) -> str:
-    """Say whether mean accuracies stand in the paper's order, and where they do not; empty with under two models."""
-    measured = {}
+    """Say whether the arms that follow the paper's recipes stand in the paper's order, and where they do not.
+
+    Empty with under two models.
+    """
+    arms, measured = comparable_arms(arms), {}
     for model in PAPER_RUNS:
         arm = model_arm(arms, model)
         if arm is not None and (values := arm.accuracies()):
@@ -146,8 +164,7 @@ def _models_table(arms: Sequence[ArmRecords]) -> Table:
                 _percent(paper.validation_accuracy),
                 NOT_HERE if arm is None else spread_words(_training_accuracies(arm)),
                 _percent(paper.training_accuracy),
-                "–" if arm is None else str(len(arm.runs)),
-                "–" if arm is None else str(arm.config.epochs),
+                *(_NO_RECIPE if arm is None else _recipe_cells(arm)),
                 str(paper.epochs),
             )
         )
@@ -156,7 +173,7 @@ def _models_table(arms: Sequence[ArmRecords]) -> Table:
         title="Table 3. The three models",
         columns=(
             *("Model", "Best validation accuracy, here", "Best validation accuracy, paper"),
-            *("Training accuracy, here", "Training accuracy, paper", "Seeds, here", "Epochs, here", "Epochs, paper"),
+            *("Training accuracy, here", "Training accuracy, paper", *_RECIPE_COLUMNS, "Epochs, paper"),
         ),
         rows=tuple(rows),
         note=f"{_OPTIMISTIC} Training accuracy is measured while training, with varied images and dropout on, at the "
@@ -169,31 +186,41 @@ def _ablation_table(arms: Sequence[ArmRecords], model: str) -> Table:
     pair, paper, paper_main = ablation_pair(arms, model), PAPER_RUNS[model], PAPER_RUNS[MAIN]
     paper_difference = paper.validation_accuracy - paper_main.validation_accuracy
     if pair is None:
-        here = ((NOT_HERE, "–", "–"), (NOT_HERE, "–", "–"))
-        epochs = ""
+        main, missing = main_arm(arms), (NOT_HERE, "–", *_NO_RECIPE)
+        up_to = None if main is None else min(main.config.epochs, ABLATION_EPOCHS)
+        here = (
+            missing if main is None else (spread_words(main.accuracies(up_to=up_to)), "–", *_recipe_cells(main)),
+            missing,
+        )
+        epochs = "" if main is None else f" The main model counts up to epoch {up_to}."
     else:
         up_to = min(arm.config.epochs for arm in pair)
         values = [arm.accuracies(up_to=up_to) for arm in pair]
         difference = _points(mean(values[1]) - mean(values[0])) if all(values) else "–"
-        seeds = [str(len(of_arm)) for of_arm in values]
-        here = ((spread_words(values[0]), "–", seeds[0]), (spread_words(values[1]), difference, seeds[1]))
+        recipes = [_recipe_cells(arm) for arm in pair]
+        here = ((spread_words(values[0]), "–", *recipes[0]), (spread_words(values[1]), difference, *recipes[1]))
         epochs = f" Both count up to epoch {up_to}."
     return Table(
         name=f"table_{4 + PAPER_ABLATIONS.index(model)}",
         title=title,
         columns=(
             *("Configuration", "Best validation accuracy, here", "Best validation accuracy, paper"),
-            *("Δ, here", "Δ, paper", "Seeds, here"),
+            *("Δ, here", "Δ, paper", *_RECIPE_COLUMNS),
         ),
         rows=(
-            (with_it, here[0][0], _percent(paper_main.validation_accuracy), "–", "–", here[0][2]),
+            (with_it, here[0][0], _percent(paper_main.validation_accuracy), "–", "–", *here[0][2:]),
             (
                 *(without_it, here[1][0], _percent(paper.validation_accuracy)),
-                *(here[1][1], _points(paper_difference), here[1][2]),
+                *(here[1][1], _points(paper_difference), *here[1][2:]),
             ),
         ),
         note=f"Δ in percentage points. {_OPTIMISTIC}{epochs}",
     )
+
+
+def _recipe_cells(arm: ArmRecords) -> tuple[str, ...]:
+    size, epochs = arm.config.image_size_px, arm.config.epochs
+    return str(len(arm.runs)), str(size), images_words(arm), precision_words(arm), str(epochs)
 
 
 def _training_accuracies(arm: ArmRecords) -> list[float]:

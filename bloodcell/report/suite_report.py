@@ -14,7 +14,8 @@ from bloodcell.measures.reliability import reliability
 from bloodcell.report.arms import ArmRecords
 from bloodcell.report.html_report import Section, html_page
 from bloodcell.report.paper_figures import paper_figures
-from bloodcell.report.paper_tables import architecture_tables, main_arm, order_words, paper_tables
+from bloodcell.report.paper_recipes import not_comparable_table
+from bloodcell.report.paper_tables import NOTHING_COMPARABLE, architecture_tables, main_arm, order_words, paper_tables
 from bloodcell.report.run_tables import origin_table, runs_table, settings_table
 from bloodcell.report.table import Table
 
@@ -36,7 +37,12 @@ def suite_report(
     curves = validation_curves([arm.curves() for arm in arms], name="validation_curves", title="All arms")
     sections = [
         Section(title="Origin", words=" ".join(damaged), parts=[origin_table(arms)]),
-        Section(title="Comparison", words=order_words(arms), parts=[*comparison, *paper_tables(arms)]),
+        Section(title="Comparison", parts=comparison),
+        Section(
+            title="Beside the paper",
+            words=order_words(arms) or NOTHING_COMPARABLE,
+            parts=[*paper_tables(arms), *([others] if (others := not_comparable_table(arms)).rows else [])],
+        ),
         Section(
             title="Curves",
             parts=[

@@ -26,7 +26,7 @@ RUN = "unet_encoder-seed0"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results") / "home"
-    write_drawn_suite(folder / "suites" / "drawn", seeds=2, epochs=4, images=240)
+    write_drawn_suite(folder / "suites" / "drawn", seeds=2, epochs=None, images=240, name="paper")
     return folder
 
 

@@ -1,15 +1,19 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.drawn_records import write_drawn_record, write_drawn_suite
 from bloodcell.ablation.run_record import list_records
 from bloodcell.config import RunConfig
+from bloodcell.experiments import experiment_config
 from bloodcell.report.arms import best_row, group_arms
 from bloodcell.report.paper_figures import paper_figures
+from bloodcell.report.paper_recipes import not_comparable_table, paper_differences
 from bloodcell.report.paper_tables import architecture_tables, order_words, paper_tables
 from bloodcell.report.paper_values import PAPER_RUNS
 from bloodcell.report.run_tables import origin_table, runs_table, settings_table
@@ -22,7 +26,7 @@ HOSTILE = "=cmd|' <script>alert(1)</script>"
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
-    write_drawn_suite(folder, seeds=2, epochs=8, images=160)
+    write_drawn_suite(folder, seeds=2, epochs=None, images=160, name="paper")
     return folder
 
 
@@ -70,33 +74,75 @@ def test_tables_3_to_6_hold_means_of_the_runs_beside_the_papers_values(suite: Pa
 
 
 def test_an_ablation_counts_both_arms_up_to_the_same_epoch(tmp_path: Path) -> None:
-    for model, epochs in (("unet_encoder", 20), ("unet_encoder_no_dropout", 5)):
-        config = RunConfig(experiment=model, model=model, image_size_px=64, epochs=epochs)
-        write_drawn_record(tmp_path / f"{model}-seed0", config, images=16)
+    for name in ("paper_unet_encoder", "paper_no_dropout"):
+        write_drawn_record(tmp_path / f"{name}-seed0", experiment_config(name), images=16)
     arms = group_arms(list_records(tmp_path))
     sixth = paper_tables(arms)[3]
     main = next(arm for arm in arms if arm.config.model == "unet_encoder").runs[0]
-    assert sixth.rows[0][1] == f"{100 * max(row.validation_accuracy for row in main.metrics[:5]):.2f} %"
-    assert "up to epoch 5" in sixth.note
+    assert sixth.rows[0][1] == f"{100 * max(row.validation_accuracy for row in main.metrics[:40]):.2f} %"
+    assert "up to epoch 40" in sixth.note
     (figure,) = (figure for figure in paper_figures(arms) if figure.name == "figure_6")
-    assert [len(curves.runs[0].accuracies) for curves in figure.curves] == [5, 5]
+    assert [len(curves.runs[0].accuracies) for curves in figure.curves] == [40, 40]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("accurate_unet_encoder", {}, "recipe accurate_unet_encoder; 192 px instead of 256; 12 epochs instead of 60"),
+        ("paper_unet_encoder", {"epochs": 8}, "8 epochs instead of 60"),
+        ("paper_simple_cnn", {"image_size_px": 80}, "80 px instead of 256"),
+        ("paper_deep_cnn", {"images_per_class": 25}, "at most 25 images of a class instead of all"),
+        ("paper_no_dropout", {"learning_rate": 3e-3}, "learning rate 0.003 instead of 0.001"),
+        ("paper_unet_encoder", {"precision": "bf16", "memory_format": "channels_last", "seed": 4}, ""),
+        ("paper_ablation_base", {}, ""),
+    ],
+)
+def test_only_the_papers_recipes_stand_beside_its_figures(
+    tmp_path: Path, name: str, changes: dict[str, Any], words: str
+) -> None:
+    config = replace(experiment_config(name), **changes)
+    (arm,) = group_arms(list_records(write_drawn_record(tmp_path / "run-seed0", config, images=16)))
+    assert "; ".join(paper_differences(arm)).startswith(words)
+    assert bool(paper_differences(arm)) == bool(words)
+    cells = {cell for table in paper_tables([arm]) for row in table.rows for cell in row}
+    assert ("2,560" in cells) == (words == "")
+    assert (paper_figures([arm]) == ()) == (words != "")
+    assert len(not_comparable_table([arm]).rows) == (1 if words else 0)
+
+
+def test_runs_on_more_images_are_not_comparable_and_say_so(tmp_path: Path) -> None:
+    path = write_drawn_record(tmp_path / "run-seed0", experiment_config("paper_unet_encoder"), images=16)
+    card = (path / "best.json").read_text()
+    (path / "best.json").write_text(card.replace('"training_images": 2560', '"training_images": 6960'))
+    (arm,) = group_arms(list_records(tmp_path))
+    assert paper_differences(arm) == ("6,960 training images instead of 2,560",)
+
+
+def test_size_images_epochs_precision_and_seeds_stand_beside_every_figure(suite: Path) -> None:
+    for table in paper_tables(group_arms(list_records(suite))):
+        for row in table.rows:
+            cells = dict(zip(table.columns, row, strict=True))
+            assert (cells["Seeds, here"], cells["Image size, px"]) == ("2", "256")
+            assert (cells["Training images"], cells["Precision, here"]) == ("2,560", "fp32")
+            assert cells["Epochs, here"] in ("40", "60")
 
 
 def test_without_runs_the_tables_say_so_and_keep_the_papers_values() -> None:
     tables = paper_tables([])
     assert len(tables) == 4
-    assert all("no run" in {cell for row in table.rows for cell in row} for table in tables)
+    assert all("still to be run" in {cell for row in table.rows for cell in row} for table in tables)
     assert paper_figures([]) == ()
     assert order_words([]) == ""
 
 
 def test_the_order_of_the_paper_is_confirmed_or_the_exception_named(suite: Path, tmp_path: Path) -> None:
     assert order_words(group_arms(list_records(suite))).startswith("The 6 models stand in the paper's order")
-    for model, drawn in (("simple_cnn", "deep_cnn"), ("deep_cnn", "simple_cnn")):
-        path = tmp_path / f"{model}-seed0"
-        write_drawn_record(path, RunConfig(experiment="x", model=drawn, image_size_px=64, epochs=8), images=16)
+    for name, drawn in (("paper_simple_cnn", "deep_cnn"), ("paper_deep_cnn", "simple_cnn")):
+        config = experiment_config(name)
+        path = tmp_path / f"{config.model}-seed0"
+        write_drawn_record(path, replace(config, model=drawn), images=16)
         text = (path / "config.json").read_text()
-        (path / "config.json").write_text(text.replace(f'"model": "{drawn}"', f'"model": "{model}"'))
+        (path / "config.json").write_text(text.replace(f'"model": "{drawn}"', f'"model": "{config.model}"'))
     words = order_words(group_arms(list_records(tmp_path)))
     assert "Simple CNN" in words
     assert "above Deep CNN" in words

@@ -9,7 +9,7 @@ from bloodcell.command_line import main
 def test_the_command_writes_the_report_and_five_figures_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suite = write_drawn_suite(tmp_path / "suite", seeds=2, epochs=3, images=80)
+    suite = write_drawn_suite(tmp_path / "suite", seeds=2, epochs=None, images=80, name="paper")
     out, pictures = tmp_path / "report.html", tmp_path / "pictures"
     assert main(["report", str(suite), str(out), "--figures", str(pictures)]) == 0
     page = out.read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def test_a_folder_without_runs_is_a_sentence(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_damaged_run_is_named_and_the_others_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    suite = write_drawn_suite(tmp_path / "suite", seeds=1, epochs=3, images=80)
+    suite = write_drawn_suite(tmp_path / "suite", seeds=1, epochs=None, images=80, name="paper")
     damaged = suite / "runs" / "deep_cnn-seed0" / "metrics.csv"
     damaged.write_text("epoch\nno number\n")
     assert main(["report", str(suite), str(tmp_path / "report.html")]) == 1

@@ -44,7 +44,7 @@ def open_page(home: Path) -> OpenPage:
 
 @pytest.fixture
 def suite(home: Path) -> Path:
-    write_drawn_suite(home / "suites" / "drawn", seeds=2, epochs=4, images=80)
+    write_drawn_suite(home / "suites" / "drawn", seeds=2, epochs=None, images=80, name="paper")
     return home / "suites" / "drawn"
 
 
