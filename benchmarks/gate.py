@@ -81,13 +81,20 @@ class MeasuredSet:
             for (outcome, answer), label in zip(self.outcomes, labels, strict=True)
         )
 
+    @property
+    def is_of_other_laboratory(self) -> bool:
+        """Whether all come from the one other laboratory at hand; an interval over its cells would say nothing."""
+        return self.name.startswith("`bccd`")
+
     def row(self) -> list[str]:
         """Return a line of the table: share refused with interval, and counts of every outcome."""
         counts = Counter(outcome for outcome, _ in self.outcomes)
         return [
             self.name,
             f"{len(self.outcomes):,}",
-            share_text(self.refused, len(self.outcomes)),
+            f"{100 * self.refused / len(self.outcomes):.1f} %, one laboratory"
+            if self.is_of_other_laboratory
+            else share_text(self.refused, len(self.outcomes)),
             *(f"{counts[kind]:,}" for kind in ("review", "sure")),
         ]
 

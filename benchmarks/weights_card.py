@@ -36,6 +36,7 @@ def gate_entry(measured: MeasuredSet) -> dict[str, Any]:
         "refused_interval": list(wilson_interval(measured.refused, n)),
         "sure": sum(outcome == "sure" for outcome, _ in measured.outcomes),
         "wrong_and_sure": measured.wrong_and_sure,
+        **({"laboratories": 1} if measured.is_of_other_laboratory else {}),
     }
 
 

@@ -106,7 +106,10 @@ def _chosen_test_folder(data: Path) -> Path | None:
     named_test = [name for name in others if "test" in name.lower()]
     names = [*named_test, _NO_TEST_IMAGES, *(name for name in others if name not in named_test)]
     chosen = st.selectbox(
-        "Test images", names, key=ABLATION_TEST, help="They choose nothing and only report: the honest figures."
+        "Test images",
+        names,
+        key=ABLATION_TEST,
+        help="Kept apart from training and from every choice, so their figures are honest.",
     )
     return others.get(chosen)
 

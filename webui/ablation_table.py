@@ -37,8 +37,8 @@ def show_suite_table(folder: SuiteFolder) -> None:
     st.subheader("Figures", anchor=False)
     st.table(_figure_columns(rows), border="horizontal", alt="Accuracies and speed per arm")
     st.caption(
-        "Mean over seeds ± standard deviation, then its 95 % intervals over seeds and over images (Wilson). Validation "
-        "images also chose the epoch: their figure is optimistic. Training accuracy is measured with "
+        "Mean over seeds ± standard deviation, then its 95 % intervals over seeds and over images (Wilson). The best "
+        "epoch was picked on the validation images: their figure is optimistic. Training accuracy is measured with "
         "augmentation and dropout on, which lowers it; where it still lies above validation, the run overfits or "
         "validation swings."
     )

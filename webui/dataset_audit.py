@@ -127,7 +127,8 @@ def show_counts(audit: DatasetAudit) -> None:
     if any(training):
         share = sum(validation) / (sum(training) + sum(validation))
         st.caption(
-            f"Split {audit.split_seed}, as training makes it: {sum(training):,} images train, {sum(validation):,} "
+            f"Divided by chance as training divides it (seed {audit.split_seed}): "
+            f"{sum(training):,} images train, {sum(validation):,} "
             f"validate ({100 * share:.1f} %). Rarest class {min(training):,}, most frequent {max(training):,}."
         )
     elif audit.integrity.locked:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from math import exp
 from pathlib import Path
 
 import streamlit as st
@@ -73,7 +74,8 @@ def _show_condition(folder: Path, number: int, condition: ImagingCondition) -> N
     red, green, blue = condition.background
     st.markdown(
         f"**Condition {number}** · {counted(len(condition.files), 'image', 'images')} · background red {red}, "
-        f"green {green}, blue {blue} · sharpness {condition.sharpness:.2f} (higher is sharper)"
+        f"green {green}, blue {blue} (of 255) · "
+        f"sharpness: fine detail is {100 * exp(condition.sharpness):.0f} % of coarse"
     )
     counts = [f"{class_name(label)} {count:,}" for label, count in enumerate(condition.class_counts) if count]
     st.caption(" · ".join(counts))

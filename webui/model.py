@@ -10,6 +10,7 @@ from bloodcell.models.weights_store import default_weights
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.prediction.engine_choice import EngineName, chosen_engine
+from bloodcell.report.other_laboratories import laboratory_words
 from webui.words import counted, name_as_markdown, percent, plain_words
 
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
@@ -79,19 +80,9 @@ def model_words(card: WeightsCard) -> str:
             n, accuracy, low, high = figures
             return (
                 f"{name} · {percent(accuracy)} right on {counted(n, one, many)} "
-                f"(95 % interval {percent(low)} to {percent(high)}) · {_foreign_words(card)}"
+                f"(95 % interval {percent(low)} to {percent(high)}) · {plain_words(laboratory_words(card))}"
             )
     return f"{name} · accuracy not measured"
-
-
-def _foreign_words(card: WeightsCard) -> str:
-    """Return what to expect of another laboratory's images, from the card where it was measured."""
-    figures: Any = card.metrics.get("foreign")
-    try:
-        n, right, refused = (int(figures[key]) for key in ("n", "correct", "refused"))
-    except (KeyError, TypeError, ValueError):
-        return "expect less on images of another laboratory"
-    return f"of another laboratory's {n:,} cells {right:,} right, {refused:,} refused: use it on its own kind of images"
 
 
 def accuracy_figures(card: WeightsCard, image_set: str) -> tuple[int, float, float, float] | None:

@@ -4,7 +4,9 @@ import streamlit as st
 
 from bloodcell.models.weights_card import WeightsCard
 from bloodcell.report.model_card import INTENDED_USE, LIMITS, card_markdown, card_tables
+from bloodcell.report.other_laboratories import laboratory_words
 from webui.figures_and_tables import show_table
+from webui.words import plain_words
 
 _OPEN_AT_FIRST = "accuracy"
 
@@ -19,6 +21,7 @@ def show_card(card: WeightsCard) -> None:
     for table in tables.values():
         with st.expander(table.title):
             show_table(table, titled=False)
+    st.warning(plain_words(laboratory_words(card)), icon=":material/travel_explore:")
     st.caption(f"For: {INTENDED_USE} Limits: {LIMITS}")
     st.download_button(
         "Download the model card (.md)",

@@ -35,8 +35,8 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="–", alt="All weights with their figures")
     st.caption(
-        "Right: share of images with the right class (number of images). Validation images also chose the epoch, so "
-        "their figure is optimistic; test images chose nothing."
+        "Right: share of images with the right class (number of images). The best epoch was picked on the "
+        "validation images, so their figure is optimistic; test images were kept apart from every choice."
     )
 
 

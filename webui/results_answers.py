@@ -119,7 +119,7 @@ def accuracy_words(answers: Answers) -> str:
     words = f"**{percent(right / n)}** right: {right:,} of {n:,} {answers.source.images}"
     words += f" (95 % interval {percent(low)} to {percent(high)})."
     if answers.source.images == VALIDATION:
-        words += " These images also chose the epoch and the calibration, so the figure is optimistic."
+        words += " The best epoch and the calibration were picked on these images, so the figure is optimistic."
     if answers.source.images == EVALUATION:
         seen = _evaluation_figures(answers.source.folder).get("seen_before")
         words += f" {seen_words(seen if isinstance(seen, int) else None)}"

@@ -30,7 +30,8 @@ _REASONS: dict[str, dict[str, str]] = {
         "epochs": "{epochs} epochs under a rate that rises and falls once. Fewer save time and cost accuracy.",
         "image_size_px": "Begins at {first} pixels and grows to {size}: small images first save time.",
         "batch_size": "32 as in the paper. More images per step need more memory.",
-        "learning_rate": "Peak rate of Adam, which trains what is no convolution; chosen on validation images.",
+        "learning_rate": "How far one step may move the weights. Too large never settles, too small learns slowly; "
+        "picked on validation images. The image filters have a rate of their own, which stays.",
         "seed": _SEED,
         "device": _DEVICE,
     },

@@ -90,7 +90,7 @@ def _mistakes(folder: str, changed_ns: int) -> tuple[int, int, list[tuple[bytes 
         (
             _picture(data, files.get(table.sha256[index], "")),
             f"**{class_name(int(table.labels[index]))}** read as {class_name(int(answers[index]))}, "
-            f"{percent(float(confidences[index]))} sure",
+            f"confidence {percent(float(confidences[index]))}",
             table.files[index],
         )
         for index in wrong[:_SHOWN_MISTAKES]

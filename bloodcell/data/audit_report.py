@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import exp
 from typing import Any
 
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
@@ -90,7 +91,7 @@ def audit_sentences(audit: DatasetAudit) -> tuple[str, ...]:
     if len(audit.conditions) > 1:
         conditions = [
             f"{len(condition.files):,} images with background {condition.background}, "
-            f"sharpness {condition.sharpness:.2f}, such as {readable_path(condition.files[0])}"
+            f"fine detail {100 * exp(condition.sharpness):.0f} % of coarse, such as {readable_path(condition.files[0])}"
             for condition in audit.conditions
         ]
         faults.append(_list_sentence(f"{len(audit.conditions)} imaging conditions", conditions))
@@ -98,7 +99,10 @@ def audit_sentences(audit: DatasetAudit) -> tuple[str, ...]:
         faults.append(f"Classes with more than one imaging condition: {mixed or 'none'}.")
     training, validation = sum(audit.training_counts), sum(audit.validation_counts)
     if training:
-        faults.append(f"Split {audit.split_seed}: {training:,} images train, {validation:,} validate.")
+        faults.append(
+            f"Divided by chance as training divides it (seed {audit.split_seed}): {training:,} images train, "
+            f"{validation:,} validate."
+        )
     return (*faults, usable)
 
 

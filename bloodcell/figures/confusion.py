@@ -11,7 +11,6 @@ from bloodcell.figures.style import GREY, RIGHT_COLOUR, WRONG_COLOUR, DrawnFigur
 
 MatrixValues = Literal["counts", "row shares", "column shares"]
 _NAMES = tuple(cell_class.display_name for cell_class in CELL_CLASSES)
-_SHORT_NAMES = tuple(name.replace("Immature granulocyte", "Immature gran.") for name in _NAMES)
 CLICK_TRACE = "cells"
 """Name of the trace whose points carry (truth, answer) as custom data."""
 
@@ -54,8 +53,8 @@ def confusion_figure(
     figure.add_trace(_cells(counts, hide_diagonal=hide_diagonal))
     arranged(figure, height_px=560)
     places = list(range(len(counts)))
-    figure.update_xaxes(title="Answer", tickvals=places, ticktext=_SHORT_NAMES, showgrid=False, tickangle=-45)
-    figure.update_yaxes(title="Truth", tickvals=places, ticktext=_SHORT_NAMES, showgrid=False)
+    figure.update_xaxes(title="Answer", tickvals=places, ticktext=_NAMES, showgrid=False, tickangle=-45)
+    figure.update_yaxes(title="Truth", tickvals=places, ticktext=_NAMES, showgrid=False)
     figure.update_xaxes(range=[-0.5, len(counts) - 0.5], fixedrange=True)
     figure.update_yaxes(range=[len(counts) - 0.5, -0.5], fixedrange=True)
     figure.update_layout(showlegend=False, hovermode="closest", dragmode=False, clickmode="event+select")

@@ -29,8 +29,8 @@ def comparison_table(rows: Sequence[ArmRow]) -> Table:
         note="Accuracy: mean over seeds, then its 95 % interval over seeds, or over images where there is one seed. Δ "
         "is the difference from the base in percentage points. Its interval and the verdict count seeds and images "
         "together, and hold for all arms of the table at once: the chance that any of them is wrong is 5 %. With a "
-        "single seed the interval is that of the images alone. A seed that collapsed is left out of Δ. Validation "
-        "images also chose the epoch; test images chose nothing.",
+        "single seed the interval is that of the images alone. A seed that collapsed is left out of Δ. The "
+        "best epoch was picked on the validation images; test images were kept apart from every choice.",
     )
 
 

@@ -9,6 +9,7 @@ from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.models.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.models.weights_card import WeightsCard
 from bloodcell.report.card_seeds import seeds_table
+from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
 from bloodcell.report.table import Table
 
 INTENDED_USE = (
@@ -17,12 +18,12 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Figures hold for the laboratory, microscope, stain and healthy donors of the training images. Leukaemic cells, "
-    "parasites and artefacts are none of the eight classes. On images from elsewhere expect far less."
+    "parasites and artefacts are none of the eight classes."
 )
 _SETS = {
-    "test": "Test images (chose nothing)",
-    "validation": "Validation images (chose the epoch: optimistic)",
-    "foreign": "Another laboratory",
+    "test": "Test images (kept apart from every choice)",
+    "validation": "Validation images (the best epoch was picked on them: optimistic)",
+    "foreign": "One other laboratory (so without an interval)",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!&])")
 
@@ -60,6 +61,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
 def card_markdown(card: WeightsCard) -> str:
     """Return the card as Markdown; all its words are escaped."""
     lines = [f"# Model card: {_plain(card.name)}", "", f"**For:** {INTENDED_USE}", "", f"**Limits:** {LIMITS}", ""]
+    lines += [f"**Other laboratories:** {_plain(laboratory_words(card))}", ""]
     for table in card_tables(card):
         lines += [f"## {_plain(table.title)}", ""]
         lines.append(f"| {' | '.join(map(_plain, table.columns))} |")
@@ -79,7 +81,7 @@ def _accuracy(card: WeightsCard) -> Table:
                     title,
                     f"{int(figures['n']):,}",
                     _share(float(figures["accuracy"])),
-                    _range(low, high),
+                    "–" if key == "foreign" else _range(low, high),
                     f"{float(figures['macro_f1']):.4f}" if "macro_f1" in figures else "–",
                     _sure(figures),
                 )
@@ -89,7 +91,10 @@ def _accuracy(card: WeightsCard) -> Table:
         title="How often it is right",
         columns=("Measured on", "Images", "Right", "95 % interval", "Macro-F1", "Right of those shown as sure"),
         rows=tuple(rows),
-        note="Right: the class with the highest probability is the true one, whether it is shown or not.",
+        note="Right: the class with the highest probability is the true one, whether it is shown or not. Macro-F1: the "
+        "mean over the classes that occur of F1, which is high where most cells of a class are found and most answers "
+        "of that class are right. Shown as sure: not refused, and with a confidence of "
+        f"{_share(card.review_threshold)} or more.",
     )
 
 
@@ -114,7 +119,11 @@ def _each_class(image_set: str) -> Callable[[WeightsCard], Table]:
         )
         title = f"Each class · {_SETS[image_set][0].lower()}{_SETS[image_set][1:]}"
         columns = ("Class", "Images", "Precision", "Recall", "F1")
-        return Table(name=f"classes-{image_set}", title=title, columns=columns, rows=rows)
+        note = (
+            "Precision: of the answers with this class, the share that is right. Recall: of the cells of this class, "
+            "the share that is found. F1: their harmonic mean. A class that does not occur has a dash."
+        )
+        return Table(name=f"classes-{image_set}", title=title, columns=columns, rows=rows, note=note)
 
     return build
 
@@ -165,8 +174,10 @@ def _calibration(card: WeightsCard) -> Table:
         title="Confidence · test images",
         columns=("", "Temperature", "Expected calibration error", "95 % interval", "Brier score"),
         rows=rows,
-        note="The error is the mean distance of confidence and share right over ten bins. The temperature was fitted "
-        "on validation images.",
+        note="Confidences deserve belief where, of all answers with 90 % confidence, 90 % are right. The calibration "
+        "error is the mean distance from that over ten ranges of confidence; the Brier score is the mean squared "
+        "distance of all probabilities from the truth; both are best at 0. The temperature, one number that makes all "
+        "confidences lower or higher, was fitted on validation images.",
     )
 
 
@@ -180,6 +191,7 @@ def _second_look(card: WeightsCard) -> Table:
         title="What a second look catches · test images",
         columns=("Looked at again", "Images", "Errors among them", "Share of all errors", "95 % interval"),
         rows=tuple(rows),
+        note="On the page Classify, answers under the threshold are marked for a second look by a person.",
     )
 
 
@@ -193,17 +205,18 @@ def _caught(part: Figures) -> tuple[str, str, str, str]:
 def _gate(card: WeightsCard) -> Table:
     rows = []
     for entry in card.metrics["gate"]:
-        low, high = entry["refused_interval"]
+        among = "one laboratory" if is_of_other_laboratory(entry) else _range(*entry["refused_interval"])
         wrong = "–" if entry.get("wrong_and_sure") is None else f"{entry['wrong_and_sure']:,}"
-        refused = f"{_share(entry['refused'] / entry['n'])} ({_range(low, high)})"
+        refused = f"{_share(entry['refused'] / entry['n'])} ({among})"
         rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
     return Table(
         name="gate",
         title="What it refuses to answer for",
         columns=("Images", "n", "Refused (95 % interval)", "Shown as sure", "Of these wrong"),
         rows=tuple(rows),
-        note="What the gate looks at was chosen with photographs, fields and foreign cells of these sets in view: "
-        "their rows are optimistic.",
+        note="The gate is the part of the program that refuses images unlike those trained on. What it looks at was "
+        "chosen with photographs, fields and foreign cells of these sets in view: their rows are optimistic. All cells "
+        "of one other laboratory are one case, so they have no interval.",
     )
 
 

@@ -31,7 +31,7 @@ NOTHING_COMPARABLE = (
     "unchanged runs of the recipes whose names begin with paper_ stand beside the paper's figures: choose Suite paper."
 )
 _OPTIMISTIC = (
-    "Validation images also chose the epoch, here as in the paper, so both figures are optimistic. Where there are "
+    "The best epoch was picked on the validation images, here as in the paper, so both are optimistic. Where there are "
     "several seeds: mean, and lowest to highest."
 )
 _RECIPE_COLUMNS = ("Seeds, here", "Image size, px", "Training images", "Precision, here", "Epochs, here")

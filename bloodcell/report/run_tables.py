@@ -20,7 +20,7 @@ def runs_table(arms: Sequence[ArmRecords]) -> Table:
             *("Last validation accuracy", "Training accuracy at best", "Images per second", "Minutes"),
         ),
         rows=tuple(_run_row(arm, run) for arm in arms for run in arm.runs),
-        note="Validation images also chose the epoch, so the best validation accuracy is optimistic.",
+        note="The best epoch was picked on the validation images, so the best validation accuracy is optimistic.",
     )
 
 

@@ -59,7 +59,11 @@ def suite_report(
 
 def _main_words(arms: Sequence[ArmRecords]) -> str:
     main = main_arm(arms)
-    return "" if main is None else f"Validation images of {main.runs[0].name}; they also chose the epoch."
+    return (
+        ""
+        if main is None
+        else f"Validation images of {main.runs[0].name}; the best epoch was picked on them (optimistic)."
+    )
 
 
 def _main_figures(arms: Sequence[ArmRecords]) -> list[DrawnFigure]:

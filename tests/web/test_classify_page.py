@@ -29,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("BLOODCELL_HOME", str(folder))
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("bloodcell.models.weights_file.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
+    monkeypatch.setattr("bloodcell.models.weights_card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
     save_weights(folder / "weights", _card(), build_model("simple_cnn").state_dict())
     return folder
 

@@ -30,7 +30,7 @@ FAST = "fast_unet_encoder"
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], AppTest]:
     """Open the Train page; a device that is held keeps the queue from starting anything."""
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("bloodcell.models.weights_file.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
+    monkeypatch.setattr("bloodcell.models.weights_card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
 
     def run() -> AppTest:
         page = AppTest.from_file(APP, default_timeout=120).run()
