@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -46,6 +48,22 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def held_elsewhere(lock: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Let another process hold the lock on a file."""
+    code = (
+        "import fcntl, sys, time\nstream = open(sys.argv[1], 'a')\nfcntl.flock(stream, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\ntime.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def worker_processes(home: Path) -> list[int]:

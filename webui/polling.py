@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ensure_worker
+from webui.words import error_words, plain_words
 
 logger = logging.getLogger(__name__)
 
@@ -16,11 +18,12 @@ def see_to_worker() -> str:
     A page that shows no jobs has nothing to say about it, and no reason to fail.
     """
     try:
-        ensure_worker()
+        return plain_words(ensure_worker())
+    except BloodcellError as error:
+        return error_words(error)
     except OSError as error:
         logger.warning("no worker can be started: %s", error)
         return f"Jobs cannot start now: {error.strerror or error}. They wait, and are tried again."
-    return ""
 
 
 def show_polled(part: Callable[[], None], *, every_seconds: float | None) -> None:

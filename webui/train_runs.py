@@ -12,6 +12,7 @@ import streamlit as st
 from bloodcell.data.data_use import ALLOW_FLAG, read_data_use
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
+from bloodcell.jobs.ending import KILL_AFTER_SECONDS
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from webui.polling import show_polled
 from webui.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
@@ -29,6 +30,8 @@ POLL_SECONDS = 2.0
 REDRAW_SECONDS = 20.0
 """Between two drawings of the curves. Drawing the whole page takes as long as a hundred polls, and epochs of small runs
 end every few seconds."""
+SILENT_SECONDS = 60.0
+"""After which a run that gives no sign of life is pointed out; one that works gives one every two seconds."""
 _LOG_LINES = 15
 _LOG_BYTES = 8_000
 _COLOURS: dict[JobState, Literal["blue", "green", "orange", "red", "gray"]] = {
@@ -123,6 +126,14 @@ def _show_state(job: Job) -> None:
     if job.state == "queued":
         before = counted(job.jobs_before, "job comes", "jobs come") if job.jobs_before else "no job comes"
         st.caption(f"It starts when the {device_words(job.device)} is free; {before} before it.")
+    if job.silent_seconds is not None and job.silent_seconds > SILENT_SECONDS:
+        st.warning(
+            f"No sign of life for {duration_words(job.silent_seconds)}: it is halted, hangs, or its disk is slow. "
+            "Stop ends it for sure; what it finished is kept.",
+            icon=":material/heart_broken:",
+        )
+    elif job.silent_seconds is not None:
+        st.caption(f"Last sign of life {duration_words(job.silent_seconds)} ago")
     _show_data_use(job.folder)
     status = job.status
     if status is None or job.state == "queued":
@@ -173,8 +184,9 @@ def _show_actions(job: Job) -> None:
                 icon=":material/stop:",
                 on_click=_act,
                 args=("stop", job.folder),
-                disabled=job.state == "stopping",
-                help="It stops within seconds and can be resumed; the epoch under way is trained anew.",
+                disabled=job.state == "stopping" and (job.stop_asked_seconds or 0.0) < KILL_AFTER_SECONDS,
+                help="It stops within seconds and can be resumed; the epoch under way is trained anew. One that does "
+                "not answer for a minute is killed; that is safe too.",
             )
         elif job.state != "finished":
             st.button(

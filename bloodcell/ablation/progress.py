@@ -94,6 +94,4 @@ def _state(run: RunFolder) -> tuple[RunState, str]:
         return "finished", ""
     if outcome is not None and outcome["state"] == "failed":
         return "failed", str(outcome["reason"])
-    process = run.process()
-    is_alive = outcome is None and process is not None and process.is_alive()
-    return ("training" if is_alive else "interrupted"), ""
+    return ("training" if outcome is None and run.is_worked_in() else "interrupted"), ""

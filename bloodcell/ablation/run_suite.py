@@ -19,11 +19,12 @@ from bloodcell.models.weights_file import load_weights
 from bloodcell.paths import readable_path
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.device_lock import device_locked, device_name
+from bloodcell.training.heartbeat import HEARTBEAT_SECONDS, paced
 from bloodcell.training.precision import resolve_by_measurement
 from bloodcell.training.process_folder import ProcessFolder
 from bloodcell.training.run_data import Progress, RunImages
-from bloodcell.training.run_folder import RunFolder
-from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
+from bloodcell.training.run_folder import RunFolder, RunStatus
+from bloodcell.training.train_run import TrainingWatch, obedient, resume_run, start_run
 
 Announce = Callable[[int, int, str], None]
 """Called before each run with its number from 1, the number of runs, and its name."""
@@ -80,6 +81,7 @@ def run_suite(
         device_locked(device, folder.path, wait=wait_for_device, should_stop=watch.should_stop),
         _recorded_end(folder) as ends,
     ):
+        watch = _telling(watch, folder)
         suite = with_measured_precision(suite)
         folder.write(suite)
         if test is not None:
@@ -89,11 +91,28 @@ def run_suite(
     return end
 
 
+def _telling(watch: SuiteWatch, folder: SuiteFolder) -> SuiteWatch:
+    """Return a watch that also gives the suite's sign of life, and stops at its stop.json."""
+    process = ProcessFolder(folder.path)
+    tell = paced(lambda: process.write_process({}), seconds=HEARTBEAT_SECONDS, otherwise=None)
+
+    def report(status: RunStatus) -> None:
+        tell()
+        watch.report(status)
+
+    def progress(what: str, done: int, total: int) -> None:
+        tell()
+        watch.progress(what, done, total)
+
+    told = obedient(watch, process)
+    return replace(watch, report=report, progress=progress, should_stop=told.should_stop)
+
+
 @contextlib.contextmanager
 def _recorded_end(folder: SuiteFolder) -> Iterator[Callable[[SuiteEnd], None]]:
     """Write down that this process trains the suite, and how that ended."""
     process = ProcessFolder(folder.path)
-    process.outcome.unlink(missing_ok=True)
+    process.begin()
     process.write_process({})
 
     def ends(end: SuiteEnd) -> None:

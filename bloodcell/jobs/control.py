@@ -11,7 +11,8 @@ from pathlib import Path
 from bloodcell.config import RunConfig
 from bloodcell.data.folder_scan import DataFolders
 from bloodcell.errors import DatasetError, RunFolderError
-from bloodcell.jobs.job import Job, read_job
+from bloodcell.jobs.ending import ask, kill_unless_it_stops
+from bloodcell.jobs.job import Job, read_job, refuse_signs_of_life
 from bloodcell.jobs.queue import NO_DEVICE, add_entry, entry_of, queue_locked
 from bloodcell.jobs.worker import ensure_worker
 from bloodcell.paths import runs_folder
@@ -76,8 +77,8 @@ def enqueue_command(argv: Sequence[str], *, folder: Path, device: str) -> None:
     try:
         with queue_locked():
             _refuse_active(read_job(folder))
-            folder.mkdir(parents=True, exist_ok=True)
-            ProcessFolder(folder).begin()
+            with ProcessFolder(folder).locked(again=False):
+                ProcessFolder(folder).begin()
             add_entry(argv, folder, lane)
     except OSError as error:
         raise _not_writable(error) from error
@@ -96,15 +97,17 @@ def resume_run(folder: Path, *, allow_unusable: bool = False) -> None:
     run = RunFolder(folder)
     config, folders = run.read_config()
     device = device_name(config.device)
+    refuse_signs_of_life(run.path)
     try:
         with queue_locked():
             job = read_job(run.path)
             _refuse_active(job)
             if job.state == "finished":
                 raise RunFolderError(f"The run {job.name} is finished: there is nothing to go on with.")
-            if allow_unusable and not folders.allow_unusable:
-                run.write_config(config, replace(folders, allow_unusable=True))
-            run.begin()
+            with run.locked(again=False):
+                if allow_unusable and not folders.allow_unusable:
+                    run.write_config(config, replace(folders, allow_unusable=True))
+                run.begin()
             add_entry(_training_of(run.path), run.path, device)
     except OSError as error:
         raise _not_writable(error) from error
@@ -114,14 +117,18 @@ def resume_run(folder: Path, *, allow_unusable: bool = False) -> None:
 def stop_job(folder: Path) -> None:
     """Take a waiting job out of the queue, or ask a running one to stop; it then ends by itself, and can be resumed.
 
+    One that does not end within a minute, and gives no sign of life, is killed by the worker; one that no worker
+    started, once it is asked again. The process is found by the lock that it holds, not by what a file says of it.
+
     Raises:
-        RunFolderError: it neither waits nor runs, or is just being started; or the disk is full.
+        RunFolderError: it neither waits nor runs; or the disk is full.
     """
     files = ProcessFolder(folder)
     try:
         with queue_locked():
             job, entry = read_job(files.path), entry_of(files.path)
             if job.state == "stopping":
+                kill_unless_it_stops(files, entry)
                 return
             if job.state == "queued" and entry is not None:
                 files.write_outcome("stopped", "it was taken out of the queue")
@@ -129,11 +136,7 @@ def stop_job(folder: Path) -> None:
                 return
             if job.state != "running":
                 raise RunFolderError(f"{job.name} does not run: it is {job.state}.")
-            process = entry.process if entry is not None and entry.is_alive() else files.process()
-            if process is None:
-                raise RunFolderError(f"{job.name} is just being started. Try again in a few seconds.")
-            files.write_json(files.stop, {})
-            process.terminate()
+            ask(files, entry)
     except OSError as error:
         raise _not_writable(error) from error
 
@@ -147,14 +150,16 @@ def delete_run(folder: Path) -> None:
     folder = folder.absolute()
     if folder.parent.resolve() != runs_folder() or folder.name in ("", ".", ".."):
         raise RunFolderError(f"{folder} is not among the runs in {runs_folder()}. Delete it by hand.")
+    refuse_signs_of_life(folder)
     try:
         with queue_locked():
             _refuse_active(read_job(folder))
-            if folder.is_symlink():
+            if folder.is_symlink() or not folder.exists():
                 return folder.unlink()
-            # In one step, so that nobody meets half a run.
+            # Held, so that nothing begins to train in what goes; in one step, so that nobody meets half a run.
             doomed = runs_folder() / f".deleted-{folder.name}-{os.getpid()}"
-            folder.rename(doomed)
+            with ProcessFolder(folder).locked(again=False):
+                folder.rename(doomed)
         shutil.rmtree(doomed)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be deleted: {error.strerror}.") from error

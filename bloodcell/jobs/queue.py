@@ -5,22 +5,29 @@ inherits it. So a job is started once, whoever is killed when, and its end is se
 """
 
 import contextlib
-import fcntl
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from bloodcell.errors import RunFolderError
 from bloodcell.paths import home_folder, write_atomically
-from bloodcell.training.device_lock import is_held
-from bloodcell.training.process_folder import ProcessIdentity
+from bloodcell.training.file_lock import is_held, taken
+from bloodcell.training.process_identity import ProcessIdentity
 
 NO_DEVICE = "none"
 """Device of jobs that compute nothing, downloads for instance; one of them runs at a time too."""
 _ENTRY_NAME = re.compile(r"\d{8}\.json")
+_DEVICE_NAME = re.compile(r"none|cpu|cuda-[0-9A-Za-z]+")
+_MOST_BYTES = 100_000
+"""Of an entry; the longest command is far below."""
+_BUSY_SECONDS = 10.0
+"""How long a change of the queue may take; whoever holds it longer hangs."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +83,19 @@ def queue_folder() -> Path:
 
 @contextlib.contextmanager
 def queue_locked() -> Iterator[None]:
-    """Keep others from changing the queue; held for moments only."""
+    """Keep others from changing the queue; held for moments only.
+
+    Raises:
+        RunFolderError: somebody keeps it for too long.
+        OSError: the queue's folder cannot be written.
+    """
     queue_folder().mkdir(parents=True, exist_ok=True)
-    with (queue_folder() / "change.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with (queue_folder() / "change.lock").open("a") as stream:
+        if not taken(stream, seconds=_BUSY_SECONDS):
+            raise RunFolderError(
+                f"Another process has kept the queue for {_BUSY_SECONDS:.0f} s: it hangs, or its machine is very busy. "
+                "Try again; if this stays, restart what uses this BLOODCELL_HOME."
+            )
         yield
 
 
@@ -105,7 +121,19 @@ def _entry_paths() -> list[Path]:
 
 def read_entries() -> list[QueueEntry]:
     """Return what waits or runs, in order; a file that is no entry is left out."""
-    return [entry for path in _entry_paths() if (entry := _read_entry(path)) is not None]
+    return [entry for path in _entry_paths() if (entry := read_entry(path)) is not None]
+
+
+def set_unreadable_aside() -> None:
+    """Rename files that are named like entries and are none, so that nobody meets them again.
+
+    A job that one of them stood for is shown as lost, or as running while its process lives, and can be resumed.
+    """
+    for path in _entry_paths():
+        if path.exists() and read_entry(path) is None:
+            with queue_locked(), contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_suffix(".unreadable"))
+            logger.warning("%s is no entry of the queue and was set aside", path)
 
 
 def entry_of(folder: Path, entries: Sequence[QueueEntry] | None = None) -> QueueEntry | None:
@@ -119,21 +147,49 @@ def started_now(entry: QueueEntry, process: ProcessIdentity | None = None) -> Qu
     return replace(entry, started=entry.started or time.time(), process=process)
 
 
-def _read_entry(path: Path) -> QueueEntry | None:
+def read_entry(path: Path) -> QueueEntry | None:
+    """Return the entry in a file, or None where it is gone or none."""
     try:
-        values = json.loads(path.read_bytes())
-        process = values["process"]
-        return QueueEntry(
-            id=int(values["id"]),
-            argv=tuple(map(str, values["argv"])),
-            folder=Path(values["folder"]),
-            device=str(values["device"]),
-            submitted=float(values["submitted"]),
-            started=None if values["started"] is None else float(values["started"]),
-            process=None if process is None else ProcessIdentity(**process),
-        )
-    except FileNotFoundError:
-        return None  # taken out between listing and reading
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("%s is no entry of the queue (%s)", path, error)
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        entry = _entry_from(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return entry if entry.path.name == path.name else None
+
+
+def _entry_from(values: Any) -> QueueEntry:
+    """Return an entry whose every part can be used.
+
+    Raises:
+        ValueError, KeyError, TypeError, OverflowError: a part is missing, of another type, or out of range.
+    """
+    argv, folder, device = values["argv"], values["folder"], values["device"]
+    times = [values["submitted"], *([] if values["started"] is None else [values["started"]])]
+    is_sound = (
+        type(values["id"]) is int
+        and isinstance(argv, list)
+        and len(argv) > 0
+        and all(isinstance(text, str) and "\0" not in text for text in (*argv, folder))
+        and Path(folder).is_absolute()
+        and _DEVICE_NAME.fullmatch(device) is not None
+        and all(isinstance(moment, int | float) and math.isfinite(moment) for moment in times)
+    )
+    if not is_sound:
+        raise ValueError("a part is not what it must be")
+    return QueueEntry(
+        id=values["id"],
+        argv=tuple(argv),
+        folder=Path(folder),
+        device=device,
+        submitted=float(values["submitted"]),
+        started=None if values["started"] is None else float(values["started"]),
+        process=_process_from(values["process"]),
+    )
+
+
+def _process_from(values: Any) -> ProcessIdentity | None:
+    try:
+        return ProcessIdentity.from_dict(values)
+    except (KeyError, TypeError, ValueError):
+        return None  # not known yet, or of an older version; the lock tells whether it lives

@@ -1,5 +1,6 @@
 """One detached process walks the queue: it starts each job when its device is free, and ends when nothing is left."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -12,10 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bloodcell.jobs.queue import QueueEntry, queue_folder, queue_locked, read_entries, started_now
+from bloodcell.errors import BloodcellError
+from bloodcell.jobs.ending import kill_unless_it_stops
+from bloodcell.jobs.queue import (
+    QueueEntry,
+    queue_folder,
+    queue_locked,
+    read_entries,
+    read_entry,
+    set_unreadable_aside,
+    started_now,
+)
+from bloodcell.jobs.worker_lock import end_hung_worker, last_holder, worker_lock, write_sign
 from bloodcell.paths import home_folder
-from bloodcell.training.device_lock import is_device_held, is_held
-from bloodcell.training.process_folder import ProcessFolder, ProcessIdentity, process_start_time
+from bloodcell.training.device_lock import is_device_held
+from bloodcell.training.file_lock import is_held, taken
+from bloodcell.training.process_folder import ProcessFolder
+from bloodcell.training.process_identity import identity_of
 
 POLL_SECONDS = 0.5
 SOURCE = Path(__file__).resolve().parents[2]
@@ -24,6 +38,8 @@ _SURE_SECONDS = 2.0
 """A look at the worker's lock holds it for a moment; only a worker holds it longer."""
 _START_SECONDS = 5.0
 """Within which a worker has taken its lock; a quarter of a second on an idle machine."""
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+"""Errors that keep a job from starting for a while; it goes on waiting."""
 
 logger = logging.getLogger(__name__)
 _Children = dict[int, "subprocess.Popen[bytes]"]
@@ -43,36 +59,42 @@ class _StartedWorker:
     def is_on_its_way_to(self, lock: Path) -> bool:
         """Tell whether it may still be about to take this lock; another one would start for nothing."""
         is_young = time.monotonic() - self.at < _START_SECONDS
-        return is_young and self.lock == lock and _last_holder(lock) != self.process.pid
+        return is_young and self.lock == lock and last_holder(lock) != self.process.pid
 
 
-def ensure_worker() -> None:
-    """Make sure that a worker lives while there are jobs; it outlives whoever asked for it.
+def ensure_worker() -> str:
+    """Make sure that a worker lives while there are jobs; it outlives whoever asked for it. One that hangs is replaced.
+
+    Returns:
+        Why jobs cannot start for now, as a sentence; empty where they can.
 
     Raises:
         OSError: the queue's folder cannot be used, or no process started.
+        RunFolderError: the file system has no locks.
     """
     with _starting:
         _workers[:] = [started for started in _workers if started.process.poll() is None]
-        lock = _worker_lock()
+        lock = worker_lock()
         if any(started.is_on_its_way_to(lock) for started in _workers):
-            return
+            return ""
+        if is_held(lock) and (problem := end_hung_worker(lock)):
+            return problem
         if not is_held(lock) and read_entries():
             process = _start_process(["work"], queue_folder() / "worker.log")
             _workers.append(_StartedWorker(process=process, lock=lock, at=time.monotonic()))
+        return ""
 
 
 def work(*, poll_seconds: float = POLL_SECONDS) -> bool:
     """Walk the queue until nothing waits or runs; return False where another process walks it."""
     queue_folder().mkdir(parents=True, exist_ok=True)
     children: _Children = {}
-    with _worker_lock().open("a+") as stream:
-        while _acquired(stream):
-            stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
+    with os.fdopen(os.open(worker_lock(), os.O_RDWR | os.O_CREAT, 0o666), "r+") as stream:
+        while taken(stream, seconds=_SURE_SECONDS):
+            write_sign(stream)
             while _walk(children):
                 time.sleep(poll_seconds)
+                write_sign(stream)
             fcntl.flock(stream, fcntl.LOCK_UN)
             # Who handed a job in just before the release saw a worker and started none.
             if not read_entries():
@@ -95,53 +117,85 @@ def log_of(entry: QueueEntry) -> Path:
 
 
 def _walk(children: _Children) -> bool:
-    """Settle what has ended, start what can start; return whether anything waits or runs."""
+    """Settle what has ended, start what can start; return whether anything waits or runs.
+
+    What is wrong with one job is logged and keeps no other one from its turn.
+    """
+    set_unreadable_aside()
     entries = read_entries()
     busy = set()
     for entry in entries:
-        if entry.is_alive():
-            busy.add(entry.device)
-        elif entry.started is not None:
-            _settle(entry, children)
+        try:
+            if entry.is_alive():
+                busy.add(entry.device)
+                kill_unless_it_stops(ProcessFolder(entry.folder), entry)
+            elif entry.started is not None:
+                _settle(entry, children)
+        except (BloodcellError, OSError):
+            logger.exception("job %d cannot be looked after", entry.id)
     for entry in entries:
         if entry.started is None and entry.device not in busy:
-            busy.add(entry.device)
-            if not is_device_held(entry.device):
-                _start(entry, children)
+            try:
+                if is_device_held(entry.device) or _start(entry, children):
+                    busy.add(entry.device)
+            except (BloodcellError, OSError):
+                logger.exception("job %d cannot be started", entry.id)
     return bool(entries)
 
 
-def _start(entry: QueueEntry, children: _Children) -> None:
-    try:
-        with queue_locked():
-            if not entry.path.exists():
-                return
-            with entry.lock.open("w") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX)
-                started_now(entry).write()
+def _start(entry: QueueEntry, children: _Children) -> bool:
+    """Start a job; return whether it runs now. One that can never start is taken out of the queue."""
+    with queue_locked():
+        # It may have been taken out, or started by a worker that was thought to be dead, since it was read.
+        now = read_entry(entry.path)
+        if now is None or now.started is not None:
+            return now is not None
+        with entry.lock.open("w") as stream:
+            if not taken(stream, seconds=0):
+                return True
+            started_now(entry).write()
+            try:
                 # The process inherits the lock, and with it the place on its device, before this one can be killed.
                 child = _start_process(_command_of(entry), log_of(entry), inherited=stream)
-            children[entry.id] = child
-            start_time = process_start_time(child.pid) or time.time()
-            started_now(entry, ProcessIdentity(pid=child.pid, start_time=start_time)).write()
-    except OSError:
-        logger.exception("job %d cannot be started", entry.id)
+            except OSError as error:
+                _take_back(entry, error)
+                return False
+        children[entry.id] = child
+        started_now(entry, identity_of(child.pid)).write()
+    return True
+
+
+def _take_back(entry: QueueEntry, error: OSError) -> None:
+    """Let a job wait on that could not be started for now; end one that never can."""
+    if error.errno in _PASSING:
+        entry.write()
+        return
+    logger.warning("job %d cannot be started: %s", entry.id, error)
+    if entry.folder.is_dir():
+        words = f"it could not be started: {error.strerror} ({error.filename}); see to that, then resume it"
+        ProcessFolder(entry.folder).write_outcome("failed", words)
+    entry.remove()
 
 
 def _settle(entry: QueueEntry, children: _Children) -> None:
     """Take a job out of the queue whose process has ended; where it could not say how, say it in its place."""
     child = children.pop(entry.id, None)
-    failed = child is not None and child.wait() > 0
+    failed = child is not None and _exit_status(child) > 0
     files = ProcessFolder(entry.folder)
+    with queue_locked():
+        # Otherwise it was handed in anew, or deleted, by now.
+        if entry.path.exists():
+            if failed and not files.outcome.exists() and not files.stop.exists() and files.path.is_dir():
+                files.write_outcome("failed", last_words(log_of(entry)))
+            entry.remove()
+
+
+def _exit_status(child: "subprocess.Popen[bytes]") -> int:
+    """Return how a process ended that has given its lock back; 0 where it takes its time to end."""
     try:
-        with queue_locked():
-            # Otherwise it was handed in anew, or deleted, by now.
-            if entry.path.exists():
-                if failed and not files.outcome.exists() and not files.stop.exists():
-                    files.write_outcome("failed", last_words(log_of(entry)))
-                entry.remove()
-    except OSError:
-        logger.exception("job %d cannot be settled", entry.id)
+        return child.wait(timeout=_SURE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return 0
 
 
 def _command_of(entry: QueueEntry) -> Sequence[str]:
@@ -162,29 +216,3 @@ def _start_process(argv: Sequence[str], log: Path, inherited: IO[str] | None = N
             start_new_session=True,
             pass_fds=() if inherited is None else (inherited.fileno(),),
         )
-
-
-def _acquired(stream: IO[str]) -> bool:
-    """Take the worker's lock; give up where another process keeps it."""
-    deadline = time.monotonic() + _SURE_SECONDS
-    while True:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-        time.sleep(0.05)
-
-
-def _last_holder(lock: Path) -> int | None:
-    """Return the number of the process that took a worker's lock last; None where none has."""
-    try:
-        text = lock.read_text()
-    except FileNotFoundError:
-        return None
-    return int(text) if text.isdecimal() else None
-
-
-def _worker_lock() -> Path:
-    return queue_folder() / "worker.lock"

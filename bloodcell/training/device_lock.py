@@ -10,9 +10,8 @@ from typing import TextIO
 
 from bloodcell.errors import DeviceBusy
 from bloodcell.paths import home_folder
+from bloodcell.training.file_lock import GRACE_SECONDS, is_held
 
-_GRACE_SECONDS = 0.5
-"""A look at the lock holds it for a moment; only one that stays is a training."""
 _POLL_SECONDS = 0.1
 
 _held: dict[Path, int] = {}
@@ -79,18 +78,6 @@ def is_device_held(device: str) -> bool:
     return is_held(lock_path(device))
 
 
-def is_held(path: Path) -> bool:
-    """Tell whether a process holds the lock on a file."""
-    try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-
-
 def lock_path(device: str) -> Path:
     """Return the file whose lock stands for a device."""
     return home_folder().resolve() / "locks" / f"{device}.lock"
@@ -104,7 +91,7 @@ def _acquire(stream: TextIO, device: str, *, wait: bool, should_stop: Callable[[
         except BlockingIOError as error:
             if should_stop():
                 raise DeviceBusy(f"A stop was asked for while {device} was busy.") from error
-            if not wait and time.monotonic() - began > _GRACE_SECONDS:
+            if not wait and time.monotonic() - began > GRACE_SECONDS:
                 stream.seek(0)
                 raise DeviceBusy(
                     f"{device} trains already: {stream.read()}. Wait until that ends (--wait does), or stop it."

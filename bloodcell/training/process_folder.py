@@ -1,71 +1,29 @@
 """What a process that works in the background writes into its folder about itself: who it is, and how it ended."""
 
+import contextlib
 import json
 import os
-import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bloodcell.errors import RunFolderError
 from bloodcell.paths import write_atomically
+from bloodcell.training import heartbeat
+from bloodcell.training.file_lock import holding, is_held
+from bloodcell.training.process_identity import ProcessIdentity, current_process
 
 OutcomeState = Literal["finished", "stopped", "failed"]
-_START_TOLERANCE_SECONDS = 2.0
-"""The system counts the time of boot in whole seconds and corrects it; no number is given out twice that quickly."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProcessIdentity:
-    """A process that is meant for good: its number alone is given to another one after its end."""
-
-    pid: int
-    start_time: float
-    """Seconds since 1970."""
-
-    def is_alive(self) -> bool:
-        """Tell whether this very process still runs; one that ended and was not waited for does not."""
-        started = process_start_time(self.pid)
-        return started is not None and abs(started - self.start_time) < _START_TOLERANCE_SECONDS
-
-    def terminate(self) -> bool:
-        """Send SIGTERM to this very process and to no other; return whether it was there."""
-        try:
-            handle = os.pidfd_open(self.pid)
-        except (ProcessLookupError, PermissionError):
-            return False
-        try:
-            # The handle keeps the number from being given out anew between the question and the signal.
-            if not self.is_alive():
-                return False
-            signal.pidfd_send_signal(handle, signal.SIGTERM)
-            return True
-        except (ProcessLookupError, PermissionError):
-            return False
-        finally:
-            os.close(handle)
-
-
-def process_start_time(pid: int) -> float | None:
-    """Return when a process began, seconds since 1970, or None where it does not run (any more)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-        if fields[0] in ("Z", "X"):
-            return None
-        return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, StopIteration, IndexError, ValueError):
-        return None
-
-
-def current_process() -> ProcessIdentity:
-    """Return this process."""
-    return ProcessIdentity(pid=os.getpid(), start_time=process_start_time(os.getpid()) or _IMPORTED)
+_RESERVED_BYTES = 4096
+"""Room that is kept for the outcome: a disk that is full must not hide that it was."""
 
 
 class ProcessFolder:
-    """The files by which a folder tells the state of the process that works in it."""
+    """The files by which a folder tells the state of the process that works in it.
+
+    Whether one does is told by the lock alone, which it holds from its beginning to its end.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -73,39 +31,128 @@ class ProcessFolder:
         self.outcome = self.path / "outcome.json"
         self.stop = self.path / "stop.json"
         """There while a stop is asked for."""
+        self.lock = self.path / ".lock"
+        self._reserve = self.path / ".outcome.reserve"
+
+    @contextlib.contextmanager
+    def locked(self, *, again: bool = True) -> Iterator[None]:
+        """Hold the folder for this process; the lock ends with the process, however that ends.
+
+        Args:
+            again: let this process hold it once more where it does already.
+
+        Raises:
+            RunFolderError: another process works here, or the folder cannot be made.
+        """
+        busy = f"Another process works in {self.path}. Wait for it, or stop it."
+        with contextlib.ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(holding(self.lock, busy=busy, again=again))
+            except OSError as error:
+                raise RunFolderError(f"The folder {self.path} cannot be written: {error.strerror}.") from error
+            yield
+
+    def is_worked_in(self) -> bool:
+        """Tell whether a process holds this folder.
+
+        Raises:
+            RunFolderError: that cannot be seen.
+        """
+        return is_held(self.lock)
 
     def begin(self) -> None:
-        """Forget how the process before this one ended."""
+        """Forget how the process before this one ended, and keep room for how this one will.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        self.keep_room()
         self.outcome.unlink(missing_ok=True)
         self.stop.unlink(missing_ok=True)
 
+    def keep_room(self) -> None:
+        """Take the room of an outcome on the disk.
+
+        Raises:
+            OSError: there is none.
+        """
+        if self._reserve.exists():
+            return
+        # Not of zeros: a file system may store those without room.
+        write_atomically(self._reserve, b"kept for the outcome\n".ljust(_RESERVED_BYTES, b"."))
+
     def write_process(self, values: dict[str, Any]) -> None:
-        """Write status.json: this process, a heartbeat, and `values`."""
-        process = current_process()
-        who = {"pid": process.pid, "process_start_time": process.start_time, "heartbeat": time.time()}
-        self.write_json(self.status, {**who, **values})
+        """Write status.json: this process, a sign of life, and `values`."""
+        self.write_json(self.status, {**current_process().to_dict(), **heartbeat.now(), **values})
 
     def read_status(self) -> dict[str, Any] | None:
-        """Return status.json, or None where there is none."""
+        """Return status.json, or None where there is none.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """
         return self._read_json(self.status)
 
     def process(self) -> ProcessIdentity | None:
-        """Return the last process that worked here, or None where none has said so.
+        """Return the last process that worked here, or None where none has said so, or one of an older version.
 
         Raises:
             RunFolderError: status.json is damaged.
         """
         values = self.read_status()
-        if values is None:
+        if values is None or "process_start_time" in values:
             return None
         try:
-            return ProcessIdentity(pid=int(values["pid"]), start_time=float(values["process_start_time"]))
+            return ProcessIdentity.from_dict(values)
         except (KeyError, TypeError, ValueError) as error:
             raise RunFolderError(f"{self.status} is damaged: no process is named in it. Delete the file.") from error
 
+    def ask_to_stop(self) -> None:
+        """Write stop.json, which a process that works here looks for now and then."""
+        self.write_json(self.stop, {"killed": False, **heartbeat.now()})
+
+    def note_kill(self) -> None:
+        """Write into stop.json that the process is killed, because it did not stop."""
+        self.write_json(self.stop, {"killed": True, **heartbeat.now()})
+
+    def stop_words(self) -> str:
+        """Return how the asked stop ends a process, in words."""
+        values = self._read_json(self.stop) or {}
+        if values.get("killed") is True:
+            return "it was asked to stop, did not, and was killed; its last finished epoch is kept"
+        return "it was asked to stop"
+
+    def stop_age_seconds(self) -> float | None:
+        """Return how long ago a stop was asked for; None where none was, or before the machine was restarted."""
+        values = self._read_json(self.stop)
+        return None if values is None else heartbeat.age_seconds(values)
+
     def write_outcome(self, state: OutcomeState, reason: str) -> None:
-        """Write outcome.json, the last file of a process."""
-        self.write_json(self.outcome, {"state": state, "reason": reason, "ended": time.time()})
+        """Write outcome.json, the last file of a process, into the room that was kept for it.
+
+        Raises:
+            OSError: the disk is full, and no room was kept.
+        """
+        values = {"state": state, "reason": reason, "ended": time.time()}
+        try:
+            self.write_json(self.outcome, values)
+            if state == "finished":
+                self._reserve.unlink(missing_ok=True)
+        except OSError:
+            if not self._reserve.exists():
+                raise
+            self._write_outcome_into_reserve(values)
+
+    def _write_outcome_into_reserve(self, values: dict[str, Any]) -> None:
+        """Write over the bytes of the reserve and rename it: this takes no room that another one could take before."""
+        values = {**values, "reason": values["reason"][: _RESERVED_BYTES // 16]}
+        text = json.dumps(values, indent=1).encode()
+        with self._reserve.open("r+b") as stream:
+            stream.write(text.ljust(_RESERVED_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(self._reserve, self.outcome)
 
     def read_outcome(self) -> dict[str, Any] | None:
         """Return how the last process ended (`state`, an OutcomeState, and `reason`), or None while it has not.
@@ -129,11 +176,8 @@ class ProcessFolder:
             values = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{path} is damaged ({error}). Delete the file.") from error
         if not isinstance(values, dict):
             raise RunFolderError(f"{path} is damaged (it holds no object). Delete the file.")
         return values
-
-
-_IMPORTED = time.time()

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import logging
@@ -88,6 +87,7 @@ class RunFolder(ProcessFolder):
             raise RunFolderError(f"{self.path} already holds a run. Go on with it (--resume), or name another folder.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self.keep_room()
             self.write_config(config, folders)
         except OSError as error:
             raise RunFolderError(f"The run folder {self.path} cannot be written: {error.strerror}.") from error
@@ -116,24 +116,9 @@ class RunFolder(ProcessFolder):
         return replace(read_split(self.split), use=read_data_use(self.data_use))
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; the lock ends with the process, however that ends.
-
-        Raises:
-            RunFolderError: another process trains this run, or the folder cannot be made.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            stream = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise RunFolderError(f"The run folder {self.path} cannot be written: {error.strerror}.") from error
-        with stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunFolderError(
-                    f"Another process trains the run in {self.path}. Wait for it, or stop it."
-                ) from error
+    def locked(self, *, again: bool = True) -> Iterator[None]:
+        """Hold the run for this process, as `ProcessFolder.locked` does, and remove what a killed one left."""
+        with super().locked(again=again):
             self._remove_half_written_files()
             yield
 
@@ -150,6 +135,8 @@ class RunFolder(ProcessFolder):
             "predictions_*",
             "split.csv",
             "images.json",
+            "outcome.json",
+            "stop.json",
         ):
             for path in self.path.glob(f".{name}.*"):
                 path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from bloodcell.config import RunConfig
 from bloodcell.data.folder_scan import DataFolders, scan_dataset
 from bloodcell.errors import BloodcellError, DeviceBusy, RunFolderError
 from bloodcell.training.device_lock import device_locked, device_name
+from bloodcell.training.heartbeat import HEARTBEAT_SECONDS, paced
 from bloodcell.training.precision import resolve_by_measurement
+from bloodcell.training.process_folder import ProcessFolder
 from bloodcell.training.run_data import Progress, RunData, RunImages, refuse_changed_dataset
 from bloodcell.training.run_folder import RunFolder, RunStatus
 from bloodcell.training.trainer import Trainer
@@ -123,7 +126,7 @@ def _recorded(
         with _logged(folder):
             folder.begin()
             folder.write_status(_not_yet_training(config, "starting", 0, 0))
-            finished = _train(config, folders, folder, watch, images)
+            finished = _train(config, folders, folder, obedient(watch, folder), images)
     except BaseException as error:
         told = _as_disk_full(error, folder)
         try:
@@ -148,16 +151,38 @@ def _as_disk_full(error: BaseException, folder: RunFolder) -> BaseException:
     return RunFolderError(f"disk full: {folder.path} cannot be written. {kept}. Free some space, then resume the run.")
 
 
+def obedient(watch: TrainingWatch, folder: ProcessFolder) -> TrainingWatch:
+    """Return a watch that also stops at the folder's stop.json: who asks may be unable to signal this process."""
+    look, asked = paced(folder.stop.exists, seconds=1.0, otherwise=False), threading.Event()
+
+    def should_stop() -> bool:
+        # Remembered: an answer that held for one question alone would end an epoch and not the run.
+        if look():
+            asked.set()
+        return watch.should_stop() or asked.is_set()
+
+    return replace(watch, should_stop=should_stop)
+
+
 def _train(config: RunConfig, folders: DataFolders, folder: RunFolder, watch: TrainingWatch, images: RunImages) -> bool:
+    state: list[tuple[str, int, int]] = [("waiting for the device", 0, 0)]
+    tell = paced(
+        lambda: folder.write_status(_not_yet_training(config, *state[0])), seconds=HEARTBEAT_SECONDS, otherwise=None
+    )
+
     def progress_or_stop(what: str, done: int, total: int) -> None:
-        if done % 50 == 1:
-            folder.write_status(_not_yet_training(config, what, done, total))
+        state[0] = (what, done, total)
+        tell()
         if watch.should_stop():
             raise _StopAsked
         watch.progress(what, done, total)
 
+    def stopped_while_waiting() -> bool:
+        tell()
+        return watch.should_stop()
+
     try:
-        with device_locked(device_name(config.device), folder.path, wait=True, should_stop=watch.should_stop):
+        with device_locked(device_name(config.device), folder.path, wait=True, should_stop=stopped_while_waiting):
             config = _measured(config, folders, folder)
             data = _read_images(config, folders, folder, images, progress_or_stop)
             trainer = Trainer(config, data, folder, report=watch.report, should_stop=watch.should_stop)

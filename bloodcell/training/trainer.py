@@ -14,6 +14,7 @@ from bloodcell.errors import TrainingDiverged
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import build_model
 from bloodcell.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
+from bloodcell.training.heartbeat import HEARTBEAT_SECONDS
 from bloodcell.training.optimizer import Optimization
 from bloodcell.training.precision import memory_format_of
 from bloodcell.training.run_data import RunData
@@ -23,7 +24,6 @@ from bloodcell.training.validation import accuracy_and_loss, predict_logits, set
 
 CLEAN_IMAGES = 512
 """Training images that exact batch-norm statistics are averaged over."""
-HEARTBEAT_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Trainer:
         self.optimization = Optimization(self.model, config, total_steps=config.epochs * len(self.batches))
         self.state = LoopState()
         self._last_heartbeat = -math.inf
+        self._last_status: RunStatus | None = None
         self._epoch_started = self._began = time.perf_counter()
         self._work_before = 0.0
 
@@ -124,7 +125,7 @@ class Trainer:
             clean = self.batches.clean(CLEAN_IMAGES)
             set_exact_batch_norm(
                 self.model,
-                (images.contiguous(memory_format=self.memory_format) for images in clean),
+                (self._living(images.contiguous(memory_format=self.memory_format)) for images in clean),
                 in_bf16=self.config.precision == "bf16",
             )
         logits = self._validation_logits()
@@ -167,7 +168,19 @@ class Trainer:
             self.data.validation_images,
             memory_format=self.memory_format,
             in_bf16=self.config.precision == "bf16",
+            after_batch=self._sign_of_life,
         )
+
+    def _living(self, images: Tensor) -> Tensor:
+        self._sign_of_life()
+        return images
+
+    def _sign_of_life(self) -> None:
+        """Write status.json anew, with the figures of the last step, at most every `HEARTBEAT_SECONDS`."""
+        if self._last_status is None or time.monotonic() - self._last_heartbeat < HEARTBEAT_SECONDS:
+            return
+        self._last_heartbeat = time.monotonic()
+        self.folder.write_status(self._last_status)
 
     def _heartbeat(self, step: int) -> None:
         """Write status.json and report, at most every `HEARTBEAT_SECONDS`."""
@@ -187,6 +200,7 @@ class Trainer:
             eta_seconds=seconds_per_work * (self._work(self.config.epochs) - done),
             device_memory_mib=torch.cuda.max_memory_reserved() / 2**20 if self.device.type == "cuda" else None,
         )
+        self._last_status = status
         self.folder.write_status(status)
         self.report(status)
 

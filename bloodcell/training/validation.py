@@ -1,6 +1,6 @@
 """Answers of a model on prepared images, and batch norm's exact statistics before believing them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,19 @@ BATCH_SIZE = 32
 
 @torch.inference_mode()
 def predict_logits(
-    model: CellClassifier, images: Tensor, *, memory_format: torch.memory_format, in_bf16: bool = False
+    model: CellClassifier,
+    images: Tensor,
+    *,
+    memory_format: torch.memory_format,
+    in_bf16: bool = False,
+    after_batch: Callable[[], object] = lambda: None,
 ) -> Tensor:
     """Answer in evaluation mode on the model's device.
 
     Args:
         images: (N, 3, S, S) uint8, on any device.
         in_bf16: compute the feature maps in bf16; the head is float32 in any case, as in answers.
+        after_batch: called after each batch, as validation can take minutes.
 
     Returns:
         (N, K) float32 on the CPU.
@@ -33,6 +39,7 @@ def predict_logits(
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=in_bf16):
             features = model.forward_features(pixels)
         logits.append(model.forward_head(features.float()))
+        after_batch()
     return torch.cat(logits).cpu()
 
 

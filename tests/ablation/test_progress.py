@@ -18,9 +18,9 @@ def test_a_run_whose_process_lives_is_training(tmp_path: Path) -> None:
     folder = write_drawn_suite(tmp_path / "suite", seeds=(0,), finished=1)
     run = RunFolder(folder.run_path("unet_encoder", 0))
     run.outcome.unlink()
-    ProcessFolder(run.path).write_process({})
     run.write_metrics(run.read_metrics()[:1])
-    begun = read_progress(folder).run("unet_encoder", 0)
+    with ProcessFolder(run.path).locked():
+        begun = read_progress(folder).run("unet_encoder", 0)
     assert (begun.state, begun.epochs_done, begun.share) == ("training", 1, 0.25)
 
 

@@ -17,7 +17,7 @@ from bloodcell.data.prediction_table import read_labelled_table
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.models.weights_file import read_card
 from bloodcell.training.run_folder import RunFolder
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, held_elsewhere
 
 TIMINGS = ("images_per_second", "seconds_per_run")
 
@@ -188,7 +188,7 @@ def test_a_run_that_diverges_does_not_stop_the_others(drawn_dataset: Path, tmp_p
 
 
 def test_a_suite_is_not_trained_by_two_processes(small_suite: SuiteFolder) -> None:
-    with RunFolder(small_suite.path).locked(), pytest.raises(RunFolderError, match="Another process"):
+    with held_elsewhere(RunFolder(small_suite.path).lock), pytest.raises(RunFolderError, match="Another process"):
         train_suite(small_suite)
 
 

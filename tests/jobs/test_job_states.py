@@ -25,7 +25,8 @@ from bloodcell.jobs import (
 from bloodcell.jobs.queue import entry_of, queue_folder
 from bloodcell.jobs.worker import SOURCE
 from bloodcell.paths import runs_folder
-from bloodcell.training.process_folder import ProcessFolder, ProcessIdentity, current_process, process_start_time
+from bloodcell.training.process_folder import ProcessFolder
+from bloodcell.training.process_identity import current_process, identity_of
 from bloodcell.training.run_folder import RunFolder
 from tests.conftest import quick_config
 from tests.jobs.conftest import LONG, process_of, wait_for, wait_for_state
@@ -155,28 +156,19 @@ def test_a_data_folder_that_is_not_there_is_refused_before_anything_is_written(t
     assert list_jobs() == []
 
 
-def test_a_process_number_that_was_given_out_anew_is_not_taken_for_the_run(tmp_path: Path) -> None:
+def test_the_lock_tells_whether_a_run_lives_and_not_what_is_written_of_its_process(tmp_path: Path) -> None:
     run = RunFolder(runs_folder() / "run")
     run.create(quick_config(), DataFolders(dataset=tmp_path))
-    run.write_process({})
-    assert read_job(run.path).state == "running"
-    status = json.loads(run.status.read_bytes())
-    run.write_json(run.status, {**status, "process_start_time": status["process_start_time"] - 1000})
+    with run.locked():
+        run.write_process({})
+        assert read_job(run.path).state == "running"
+    assert current_process().is_alive()
     assert read_job(run.path).state == "lost"
-
-
-def test_another_process_under_the_same_number_gets_no_signal() -> None:
-    with subprocess.Popen(["sleep", "60"]) as other:
-        assert not ProcessIdentity(pid=other.pid, start_time=current_process().start_time - 1000).terminate()
-        assert other.poll() is None
-        other.kill()
 
 
 def test_a_process_that_ended_and_was_not_waited_for_is_not_alive() -> None:
     child = subprocess.Popen(["sleep", "60"])
-    started = process_start_time(child.pid)
-    assert started is not None
-    identity = ProcessIdentity(pid=child.pid, start_time=started)
+    identity = identity_of(child.pid)
     assert identity.is_alive()
     child.kill()
     wait_for(lambda: not identity.is_alive(), seconds=5)

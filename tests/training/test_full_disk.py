@@ -1,6 +1,5 @@
 """A full disk ends a run with a sentence, and costs nothing that was written before. The kernel itself says 'full'."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -60,19 +59,18 @@ def test_a_full_disk_fails_the_run_in_words_and_keeps_the_checkpoint(
     assert len(run.read_metrics()) == 9
 
 
-def test_a_run_that_cannot_even_write_its_end_is_still_told(
+def test_a_disk_without_room_for_the_outcome_still_tells_that_it_was_full(
     fill_disk: Callable[..., None], drawn_dataset: Path
 ) -> None:
     folder = runs_folder() / "run"
-    fill_disk(".outcome")
-    with pytest.raises(OSError, match="No space left"):
+    fill_disk(".last.pt", after=1)
+    fill_disk(".outcome.json")
+    with pytest.raises(RunFolderError, match="disk full"):
         train_quietly(quick_config(), drawn_dataset, folder)
-    run = RunFolder(folder)
-    assert not run.outcome.exists()
-    # The test's own process lives on; for the run it is as if it had ended.
-    status = json.loads(run.status.read_bytes())
-    run.write_json(run.status, {**status, "process_start_time": 0})
-    assert read_job(folder).state == "lost"
+    job = read_job(folder)
+    assert job.state == "failed"
+    assert job.reason.startswith("disk full")
+    assert "The last finished epoch is kept" in job.reason
 
 
 def test_a_job_that_cannot_be_handed_in_leaves_nothing_behind(
@@ -97,10 +95,10 @@ def test_on_a_file_system_that_is_full_the_run_fails_and_keeps_its_checkpoint(
     small.mkdir()
     script = f"""
         mount -t tmpfs -o size=1m tmpfs {small} && cd {REPOSITORY} || exit 77
-        {train} --run-dir {small}/run --image-size 32 --epochs 2 || exit 78
-        sed -i 's/"epochs": 2/"epochs": 4/' {small}/run/config.json && rm {small}/run/outcome.json
+        {train} --run-dir {small}/run --image-size 32 --epochs 900 & run=$!
+        until [ -e {small}/run/metrics.csv ]; do kill -0 $run || exit 78; sleep 0.1; done
         head -c 2m /dev/zero > {small}/filler
-        {sys.executable} -m bloodcell train --run-dir {small}/run --resume && exit 79
+        wait $run && exit 79
         cp -r {small}/run {tmp_path}/seen
     """
     result = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False)
@@ -109,4 +107,8 @@ def test_on_a_file_system_that_is_full_the_run_fails_and_keeps_its_checkpoint(
     assert result.returncode == 0, result.stderr
     assert "disk full" in result.stderr
     assert "Traceback" not in result.stderr.split("disk full")[-1]
-    assert load_checkpoint(RunFolder(tmp_path / "seen"))[0].epoch == 2
+    outcome = RunFolder(tmp_path / "seen").read_outcome()
+    assert outcome is not None
+    assert outcome["state"] == "failed"
+    assert outcome["reason"].startswith("disk full")
+    assert load_checkpoint(RunFolder(tmp_path / "seen"))[0].epoch >= 1

@@ -18,7 +18,7 @@ from bloodcell.errors import DatasetError, RunFolderError, TrainingDiverged
 from bloodcell.models.weights_file import load_weights
 from bloodcell.training.checkpoint import LoopState, load_checkpoint
 from bloodcell.training.run_folder import RunFolder, RunStatus
-from tests.conftest import quick_config, train_or_resume, train_quietly
+from tests.conftest import held_elsewhere, quick_config, train_or_resume, train_quietly
 
 
 def metrics_of(folder: RunFolder) -> list[dict[str, str]]:
@@ -147,7 +147,7 @@ def test_a_run_that_is_being_trained_is_not_trained_twice(drawn_dataset: Path, t
     folder = RunFolder(tmp_path / "run")
     train_until(folder, quick_config(epochs=9), drawn_dataset, steps=7)
     before = folder.outcome.read_bytes()
-    with folder.locked(), pytest.raises(RunFolderError, match="Another process"):
+    with held_elsewhere(folder.lock), pytest.raises(RunFolderError, match="Another process"):
         train_quietly(None, None, folder.path)
     assert folder.outcome.read_bytes() == before
 
@@ -240,7 +240,7 @@ def test_a_run_reports_where_it_is(drawn_dataset: Path, tmp_path: Path) -> None:
     status = json.loads((tmp_path / "run" / "status.json").read_bytes())
     assert seen[0].epochs == 2
     assert status["pid"] > 0
-    assert {"process_start_time", "heartbeat", "epoch", "eta_seconds"} <= set(status)
+    assert {"start_ticks", "boot_id", "host", "heartbeat", "epoch", "eta_seconds"} <= set(status)
     assert seen[0].eta_seconds is not None
     assert seen[0].eta_seconds >= 0
 

@@ -1,5 +1,6 @@
 """The Train page from app.py: empty, ready, and with damaged things around it."""
 
+import json
 import os
 import shutil
 import time
@@ -16,7 +17,7 @@ from bloodcell.jobs import enqueue_command, enqueue_run, list_jobs, read_job
 from bloodcell.paths import runs_folder
 from bloodcell.training.device_lock import device_locked
 from bloodcell.training.run_folder import RunFolder
-from tests.conftest import quick_config
+from tests.conftest import held_elsewhere, quick_config
 from tests.jobs.conftest import wait_for_state
 from webui.session_keys import train_setting_key
 from webui.train_reasons import reason
@@ -318,3 +319,17 @@ def test_a_new_run_may_begin_with_unusable_images_only_where_the_switch_says_so(
 def test_a_run_that_uses_all_images_says_how_many(open_page: Callable[[], AppTest], finished_run: RunFolder) -> None:
     copy_run(finished_run)
     assert "80 of 80 images used." in texts(open_page())
+
+
+def test_a_run_that_gives_no_sign_of_life_is_pointed_out(
+    open_page: Callable[[], AppTest], with_data: Path, busy_cpu: object
+) -> None:
+    run = RunFolder(runs_folder() / "run")
+    run.create(quick_config(), DataFolders(dataset=with_data))
+    with held_elsewhere(run.lock):
+        run.write_process({})
+        assert "Last sign of life" in texts(open_page())
+        run.write_json(
+            run.status, {**json.loads(run.status.read_bytes()), "heartbeat_monotonic": time.monotonic() - 200}
+        )
+        assert "No sign of life for 3 min" in texts(open_page())
