@@ -3,5 +3,7 @@
 import sys
 
 from bloodcell.command_line import main
+from bloodcell.threads import spin_briefly
 
+spin_briefly()
 sys.exit(main())

@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="bloodcell", description="Reads blood cells under the microscope. Research use only, not for diagnosis."
     )
     parser.add_argument("--version", action="version", version=f"bloodcell {__version__}")
+    parser.set_defaults(command_line=main)  # for a command that runs another: `work --job`
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)

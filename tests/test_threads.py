@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -21,9 +22,43 @@ def test_what_the_user_chose_stays(chosen: dict[str, str]) -> None:
     assert environment == chosen
 
 
-def test_importing_the_package_tells_them() -> None:
-    code = "import os, sys, bloodcell; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+ENTRY_POINTS = {
+    "the command line": "sys.argv[1:] = ['--version']; runpy.run_module('bloodcell', run_name='__main__')",
+    "the app": "runpy.run_path('app.py')",
+    "the benchmarks": "import benchmarks",
+}
+
+
+@pytest.mark.parametrize("code", ENTRY_POINTS.values(), ids=ENTRY_POINTS)
+def test_an_entry_point_tells_them_before_torch_is_imported(code: str) -> None:
+    assert int(_spin_count_seen_by_torch(code) or 0) in range(1, 1001)
+
+
+def test_importing_the_package_changes_no_environment_variable() -> None:
+    code = "import os, sys; before = dict(os.environ); import bloodcell; sys.exit(before != dict(os.environ))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
+    assert result.returncode == 0
+
+
+def _spin_count_seen_by_torch(code: str) -> str | None:
+    """Run `code` in a fresh process; return GOMP_SPINCOUNT as it was when torch began, or else at the end."""
+    watched = f"""
+import os, runpy, sys
+seen = []
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'torch':
+            seen.append(os.environ.get('GOMP_SPINCOUNT', ''))
+sys.meta_path.insert(0, Watch())
+try:
+    {code}
+finally:
+    open(os.environ['SEEN'], 'w').write((seen or [os.environ.get('GOMP_SPINCOUNT', '')])[0])
+"""
     clean = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=REPOSITORY, env=clean, capture_output=True, text=True, check=True)
-    assert int(result.stdout) <= 1000
+    with tempfile.NamedTemporaryFile("r") as seen:
+        environment = {**clean, "SEEN": seen.name}
+        subprocess.run(
+            [sys.executable, "-c", watched], cwd=REPOSITORY, env=environment, capture_output=True, check=False
+        )
+        return seen.read() or None

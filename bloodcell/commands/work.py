@@ -15,10 +15,9 @@ def add_to(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     if options.job is not None:
-        from bloodcell.command_line import main
         from bloodcell.jobs.command_process import run_queued_command
 
-        return run_queued_command(options.job, main)
+        return run_queued_command(options.job, options.command_line)
     from bloodcell.jobs.worker import work
 
     if not work():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bloodcell.config import Precision
 from bloodcell.data.model_input import normalise
+from bloodcell.data.normalisation import PixelScale
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.answer_identity import ComputedPrecision
 from bloodcell.models.cell_classifier import CellClassifier
@@ -23,9 +24,6 @@ called: in a thread of a server an image takes a sixth longer in batches of 8 (1
 cores, November 2026)."""
 GPU_BATCH_SIZE = 64
 """Few images do not fill a GPU."""
-
-PixelScale = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and deviation per channel of pixel values from 0 to 1; what a model reads is normalised by them."""
 
 
 class Engine(Protocol):

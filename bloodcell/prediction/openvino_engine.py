@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bloodcell.data.normalisation import PixelScale
 from bloodcell.errors import EngineUnavailable
 from bloodcell.models.answer_identity import ComputedPrecision
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.prediction.engines import PixelScale
 from bloodcell.prediction.folded import fold_batch_norm
 from bloodcell.prediction.gate import statistics_of_moments
 
