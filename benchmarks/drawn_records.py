@@ -16,8 +16,8 @@ from bloodcell.figures.run_curves import best_row
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.weights_card import WeightsCard
+from bloodcell.prediction.judging import judged_row
 from bloodcell.training.run_folder import EpochMetrics, RunFolder
-from bloodcell.training.run_result import judged_row
 
 DATA_FOLDER = Path("/data/drawn")
 FINAL_ACCURACY = {

@@ -21,7 +21,7 @@ from bloodcell.measures.metrics import ClassFigures, ClassificationFigures, clas
 from bloodcell.models.weights_file import short_hash
 from bloodcell.paths import readable_path, write_atomically
 from bloodcell.prediction.classifier import Classifier, ImageSource
-from bloodcell.training.run_result import hardware_name
+from bloodcell.training.hardware import hardware_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from bloodcell.evaluation.evaluate import evaluate
 from bloodcell.evaluation.seeds import SeedRun, median_run, runs_of_one_recipe, seeds_entries
 from bloodcell.evaluation.weights_gate import gate_for, with_gate
 from bloodcell.measures.calibration import probabilities_of
+from bloodcell.measures.validation_figures import measure_validation
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.weights_card import WeightsCard
 from bloodcell.models.weights_file import LoadedWeights, load_weights, model_from_tensors, save_weights, stored_tensors
@@ -25,7 +26,6 @@ from bloodcell.paths import published_weights
 from bloodcell.prediction.classifier import Classifier
 from bloodcell.training.run_data import Progress
 from bloodcell.training.run_folder import RunFolder
-from bloodcell.training.run_result import measure_validation
 from bloodcell.training.validation import BATCH_SIZE, predict_logits
 
 LARGEST_CHANGE = 5e-3

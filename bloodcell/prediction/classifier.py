@@ -28,7 +28,7 @@ from bloodcell.prediction.engine_choice import EngineName
 from bloodcell.prediction.engines import Engine, make_engine
 from bloodcell.prediction.gate import Gate
 from bloodcell.prediction.heat_map import logits_and_heat_maps
-from bloodcell.training.run_result import judged_row
+from bloodcell.prediction.judging import judged_row
 
 GROUP_SIZE = 16
 """Images that are decoded together, at least; the threads that do it wait for each other once per group. The files of

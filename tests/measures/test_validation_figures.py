@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bloodcell.measures.calibration import fit_temperature, probabilities_of, review_threshold
-from bloodcell.training.run_result import REVIEW_SHARE, measure_validation
+from bloodcell.measures.validation_figures import REVIEW_SHARE, measure_validation
 
 
 def _seeds() -> tuple[list[np.ndarray], np.ndarray]:
