@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from bloodcell.threads import spin_briefly
-from webui.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
-from webui.polling import see_to_worker
+from bloodcell.devices.threads import spin_briefly
+from webui.parts.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
+from webui.parts.polling import see_to_worker
 
 spin_briefly()
 st.set_page_config(page_title=APP_NAME, page_icon=FAVICON, layout="wide")

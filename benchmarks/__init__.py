@@ -1,5 +1,5 @@
 """Figures of speed, quality and robustness; each module is a program of its own."""
 
-from bloodcell.threads import spin_briefly
+from bloodcell.devices.threads import spin_briefly
 
 spin_briefly()

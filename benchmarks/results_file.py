@@ -71,7 +71,7 @@ def machine_line(device: str = "cpu") -> str:
     """Return date, hardware, bf16 instructions of the processor, and torch's version as one line."""
     import torch
 
-    from bloodcell.training.hardware import hardware_name
+    from bloodcell.devices.hardware import hardware_name
 
     present = _cpu_flags()
     flags = ", ".join(f"{flag} {'yes' if flag in present else 'no'}" for flag in _CPU_FLAGS)

@@ -3,7 +3,7 @@
 import sys
 
 from bloodcell.command_line import main
-from bloodcell.threads import spin_briefly
+from bloodcell.devices.threads import spin_briefly
 
 spin_briefly()
 sys.exit(main())

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from webui.ablation_form import choose_new_suite, show_estimate
-from webui.ablation_suites import choose_suite, show_notice, show_progress
-from webui.ablation_table import show_suite_table
-from webui.frame import require_frame
+from webui.parts.frame import require_frame
+from webui.suites.form import choose_new_suite, show_estimate
+from webui.suites.suites import choose_suite, show_notice, show_progress
+from webui.suites.table import show_suite_table
 
 require_frame()
 

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from bloodcell.cell_classes import CELL_CLASSES
-from webui.cell_detail import show_cell
-from webui.cell_inputs import show_inputs, show_notice
-from webui.cell_table import choose_cell, show_summary
-from webui.cells import read_waiting, session_cells
-from webui.frame import require_frame
-from webui.model import model_words, ready_classifier
+from webui.classify.cell_detail import show_cell
+from webui.classify.cell_inputs import show_inputs, show_notice
+from webui.classify.cell_table import choose_cell, show_summary
+from webui.classify.cells import read_waiting, session_cells
+from webui.parts.frame import require_frame
+from webui.parts.model import model_words, ready_classifier
 
 require_frame()
 

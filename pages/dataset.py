@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from webui.data_choice import chosen_data_folder
-from webui.dataset_audit import audited, scanned, show_counts, show_figures
-from webui.dataset_augmentation import show_augmentation
-from webui.dataset_pictures import show_conditions, show_faults
-from webui.dataset_sources import show_downloads, show_notice, show_upload
-from webui.frame import require_frame
-from webui.session_keys import DATASET_FOLDER
+from webui.dataset.audit import audited, scanned, show_counts, show_figures
+from webui.dataset.augmentation import show_augmentation
+from webui.dataset.pictures import show_conditions, show_faults
+from webui.dataset.sources import show_downloads, show_notice, show_upload
+from webui.parts.data_choice import chosen_data_folder
+from webui.parts.frame import require_frame
+from webui.parts.session_keys import DATASET_FOLDER
 
 require_frame()
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from bloodcell.models.weights_store import list_weights
-from webui.frame import require_frame
-from webui.models_actions import show_actions
-from webui.models_card import show_card
-from webui.models_list import choose_weights, show_list, show_notice
-from webui.models_sources import show_publishing, show_upload
+from bloodcell.weights.store import list_weights
+from webui.models.actions import show_actions
+from webui.models.card import show_card
+from webui.models.list import choose_weights, show_list, show_notice
+from webui.models.sources import show_publishing, show_upload
+from webui.parts.frame import require_frame
 
 require_frame()
 

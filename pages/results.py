@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from webui.figures_and_tables import choose_picture_format
-from webui.frame import require_frame
-from webui.results_answers import answer_sources, choose_answers
-from webui.results_classes import show_classes
-from webui.results_compare import show_comparison
-from webui.results_evaluate import show_evaluations
-from webui.results_mistakes import show_mistakes
-from webui.results_runs import show_curves, show_paper, show_report_button
-from webui.results_sources import choose_arms, choose_sources, read_sources, result_sources, suite_comparisons
-from webui.results_subtypes import show_subtypes
-from webui.results_views import CLASSES, COMPARE, CURVES, EVALUATE, MISTAKES, PAPER, SUBTYPES, choose_view
+from webui.parts.figures_and_tables import choose_picture_format
+from webui.parts.frame import require_frame
+from webui.results.answers import answer_sources, choose_answers
+from webui.results.classes import show_classes
+from webui.results.compare import show_comparison
+from webui.results.evaluate import show_evaluations
+from webui.results.mistakes import show_mistakes
+from webui.results.runs import show_curves, show_paper, show_report_button
+from webui.results.sources import choose_arms, choose_sources, read_sources, result_sources, suite_comparisons
+from webui.results.subtypes import show_subtypes
+from webui.results.views import CLASSES, COMPARE, CURVES, EVALUATE, MISTAKES, PAPER, SUBTYPES, choose_view
 
 require_frame()
 

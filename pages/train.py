@@ -3,10 +3,10 @@
 import streamlit as st
 
 from bloodcell.jobs import list_runs
-from webui.frame import require_frame
-from webui.train_form import choose_new_run
-from webui.train_results import show_curves, show_mistakes
-from webui.train_runs import choose_run, show_notice, show_progress
+from webui.parts.frame import require_frame
+from webui.train.form import choose_new_run
+from webui.train.results import show_curves, show_mistakes
+from webui.train.runs import choose_run, show_notice, show_progress
 
 require_frame()
 
@@ -29,7 +29,7 @@ if job is not None:
 
 # Last, because torch takes seconds to import on a fresh server, and a few steps may have to be timed.
 if new_run is not None:
-    from webui.train_estimate import show_estimate
+    from webui.train.estimate import show_estimate
 
     with estimate_place:
         show_estimate(*new_run)

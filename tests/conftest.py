@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from bloodcell.config import RunConfig
-from bloodcell.data.synthetic import write_synthetic_dataset
+from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.jobs.queue import read_entries
-from bloodcell.training.run_folder import RunFolder, RunStatus
+from bloodcell.runs.run_folder import RunFolder, RunStatus
 from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -5,11 +5,11 @@ import sys
 import time
 from pathlib import Path
 
+from bloodcell.answers.prediction_table import COLUMNS
 from bloodcell.cell_classes import CLASS_KEYS
-from bloodcell.data.prediction_table import COLUMNS
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.runs.run_folder import RunFolder
+from tests.answers.pictures import encoded, write_broken_and_odd_files
 from tests.conftest import REPOSITORY
-from tests.prediction.pictures import encoded, write_broken_and_odd_files
 from tests.shell import assert_is_a_sentence, bloodcell, rows_of
 
 

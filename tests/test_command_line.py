@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.runs.run_folder import RunFolder
+from tests.answers.pictures import encoded
 from tests.conftest import REPOSITORY
-from tests.prediction.pictures import encoded
 from tests.shell import assert_is_a_sentence, bloodcell, rows_of
 
 COMMANDS = (

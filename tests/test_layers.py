@@ -56,10 +56,10 @@ def test_the_core_imports_without_streamlit_and_plotly() -> None:
 
 WITHOUT_TORCH = (
     *(name for name in MODULES if name.startswith(DRAWING_ROOMS)),
-    *("bloodcell.models.weights_card", "bloodcell.training.run_folder", "bloodcell.jobs"),
-    *("bloodcell.ablation.run_record", "bloodcell.ablation.table", "bloodcell.ablation.suite_record"),
-    *("webui.frame", "webui.train_form", "webui.train_results", "webui.train_runs"),
-    *("webui.ablation_suites", "webui.ablation_table", "webui.results_sources"),
+    *("bloodcell.weights.card", "bloodcell.runs.run_folder", "bloodcell.jobs"),
+    *("bloodcell.suites.run_record", "bloodcell.suites.table", "bloodcell.suites.suite_record"),
+    *("webui.parts.frame", "webui.train.form", "webui.train.results", "webui.train.runs"),
+    *("webui.suites.suites", "webui.suites.table", "webui.results.sources"),
 )
 """Reading a card, a run, a suite's record or the jobs must not wait the seconds that torch takes."""
 

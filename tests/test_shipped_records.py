@@ -1,15 +1,15 @@
 import pytest
 
-from bloodcell.ablation.run_record import RunRecord, scan_records
-from bloodcell.ablation.suite import SuiteFolder
-from bloodcell.ablation.suite_record import record_split
-from bloodcell.ablation.table import suite_rows
-from bloodcell.data.split import read_split
+from bloodcell.datasets.split import read_split
 from bloodcell.paths import SHIPPED_RECORDS
 from bloodcell.report.arms import group_arms
 from bloodcell.report.comparison_table import verdict_words
 from bloodcell.report.paper_recipes import comparable_arms
 from bloodcell.report.paper_tables import paper_tables
+from bloodcell.suites.run_record import RunRecord, scan_records
+from bloodcell.suites.suite import SuiteFolder
+from bloodcell.suites.suite_record import record_split
+from bloodcell.suites.table import suite_rows
 
 SCAN = scan_records(*sorted(path for path in SHIPPED_RECORDS.iterdir() if path.is_dir()))
 

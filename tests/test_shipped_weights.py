@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from bloodcell.cell_classes import CLASS_KEYS, class_index_of_folder
-from bloodcell.data.folder_scan import scan_dataset
-from bloodcell.data.integrity import check_images
-from bloodcell.data.split import stratified_split
+from bloodcell.datasets.folder_scan import scan_dataset
+from bloodcell.datasets.integrity import check_images
+from bloodcell.datasets.split import stratified_split
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.models.architecture_table import count_parameters
-from bloodcell.models.weights_card import read_card
-from bloodcell.models.weights_file import load_weights
 from bloodcell.paths import SHIPPED_WEIGHTS
+from bloodcell.weights.card import read_card
+from bloodcell.weights.file import load_weights
 from tests.conftest import REPOSITORY
 
 NAMES = ("unet_encoder", "simple_cnn", "deep_cnn")

@@ -10,7 +10,7 @@ from bloodcell.commands.arguments import Commands, add_allow_unusable, add_devic
 from bloodcell.errors import BloodcellError
 
 if TYPE_CHECKING:
-    from bloodcell.ablation.suite import Suite
+    from bloodcell.suites.suite import Suite
 
 
 def add_to(commands: Commands) -> None:
@@ -46,11 +46,11 @@ def run(options: argparse.Namespace) -> int:
     if options.resume and (given := [name for name in own if getattr(options, name) is not None]):
         options.wrong_usage(f"a suite goes on with its own settings: leave out {', '.join(given)} beside --resume")
 
-    from bloodcell.ablation.run_suite import SuiteWatch, run_suite
-    from bloodcell.ablation.suite import SuiteFolder
-    from bloodcell.ablation.suite_record import write_suite_record
-    from bloodcell.allocator import keep_freed_memory
-    from bloodcell.training.terminal import stop_on_signals, training_bars
+    from bloodcell.commands.terminal import stop_on_signals, training_bars
+    from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.suites.run_suite import SuiteWatch, run_suite
+    from bloodcell.suites.suite import SuiteFolder
+    from bloodcell.suites.suite_record import write_suite_record
 
     folder = SuiteFolder(options.out)
     if not options.resume:
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _new_suite(options: argparse.Namespace) -> "Suite":
-    from bloodcell.ablation.suite import DEFAULT_SEEDS, build_suite
+    from bloodcell.suites.suite import DEFAULT_SEEDS, build_suite
 
     try:
         return build_suite(

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from bloodcell.data.data_use import ALLOW_FLAG
+from bloodcell.datasets.data_use import ALLOW_FLAG
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -24,9 +24,9 @@ def run(options: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from bloodcell.data.audit import audit_dataset
-    from bloodcell.data.audit_report import audit_sentences, audit_to_dict
-    from bloodcell.data.folder_scan import other_files_words, scan_dataset
+    from bloodcell.audit.audit import audit_dataset
+    from bloodcell.audit.audit_report import audit_sentences, audit_to_dict
+    from bloodcell.datasets.folder_scan import other_files_words, scan_dataset
     from bloodcell.paths import write_atomically
 
     scan = scan_dataset(options.data)

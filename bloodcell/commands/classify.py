@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from bloodcell.answers.engine_choice import ENGINES, chosen_engine
 from bloodcell.commands.arguments import Commands, add_device, positive
 from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
-from bloodcell.prediction.engine_choice import ENGINES, chosen_engine
 
 
 def add_to(commands: Commands) -> None:
@@ -31,12 +31,12 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     from tqdm import tqdm
 
-    from bloodcell.allocator import keep_freed_memory
-    from bloodcell.data.prediction_table import PredictionRow, write_table
+    from bloodcell.answers.classifier import Classifier
+    from bloodcell.answers.heat_map_files import HeatMapFolder
+    from bloodcell.answers.image_sources import open_sources, passed_over_words
+    from bloodcell.answers.prediction_table import PredictionRow, write_table
+    from bloodcell.devices.allocator import keep_freed_memory
     from bloodcell.paths import open_atomically
-    from bloodcell.prediction.classifier import Classifier
-    from bloodcell.prediction.heat_map_files import HeatMapFolder
-    from bloodcell.prediction.image_sources import open_sources, passed_over_words
 
     engine = options.engine or chosen_engine()
     keep_freed_memory(options.device)

@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     from tqdm import tqdm
 
-    from bloodcell.data.folder_scan import scan_dataset
-    from bloodcell.data.public_sets import PBC, bloodmnist, download_public_set
+    from bloodcell.datasets.folder_scan import scan_dataset
+    from bloodcell.datasets.public_sets import PBC, bloodmnist, download_public_set
 
     public_set = PBC if options.dataset == "pbc" else bloodmnist(options.size)
     with tqdm(disable=None, unit_scale=True) as bar:

@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     from tqdm import tqdm
 
-    from bloodcell.allocator import keep_freed_memory
-    from bloodcell.data.split import read_split
-    from bloodcell.evaluation.evaluate import evaluate, report_text, write_evaluation
-    from bloodcell.prediction.classifier import Classifier
-    from bloodcell.training.run_folder import RunFolder
+    from bloodcell.answers.classifier import Classifier
+    from bloodcell.datasets.split import read_split
+    from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.laboratories.evaluate import evaluate, report_text, write_evaluation
+    from bloodcell.runs.run_folder import RunFolder
 
     keep_freed_memory(options.device)
     run_folder = None if options.run_dir is None else RunFolder(options.run_dir)

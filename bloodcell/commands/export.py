@@ -19,10 +19,10 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
-    from bloodcell.data.folder_scan import default_dataset
-    from bloodcell.models.onnx_export import export_onnx, images_to_compare
-    from bloodcell.models.weights_file import load_weights
+    from bloodcell.datasets.folder_scan import default_dataset
     from bloodcell.paths import data_folder
+    from bloodcell.publishing.onnx_export import export_onnx, images_to_compare
+    from bloodcell.weights.file import load_weights
 
     weights = load_weights(options.weights)
     parity = export_onnx(weights, options.out, images_to_compare(options.data or default_dataset(data_folder())))

@@ -19,8 +19,8 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
-    from bloodcell.data.folder_scan import DataFolders
-    from bloodcell.evaluation.publish import publish_gate
+    from bloodcell.datasets.folder_scan import DataFolders
+    from bloodcell.publishing.publish import publish_gate
 
     with image_bar() as progress:
         card = publish_gate(

@@ -28,9 +28,9 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
-    from bloodcell.allocator import keep_freed_memory
-    from bloodcell.evaluation.publish import publish
-    from bloodcell.training.run_folder import RunFolder
+    from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.publishing.publish import publish
+    from bloodcell.runs.run_folder import RunFolder
 
     keep_freed_memory("cpu")
     folder, *other_seeds = map(RunFolder, options.run_dirs)

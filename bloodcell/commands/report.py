@@ -23,14 +23,14 @@ def run(options: argparse.Namespace) -> int:
     """Do it; return the exit status."""
     import sys
 
-    from bloodcell.ablation.run_record import scan_records
-    from bloodcell.ablation.suite import SuiteFolder
-    from bloodcell.ablation.table import suite_rows
     from bloodcell.errors import RunFolderError
     from bloodcell.paths import readable_path, write_atomically
     from bloodcell.report.arms import group_arms
     from bloodcell.report.comparison_table import comparison_table
     from bloodcell.report.suite_report import suite_report
+    from bloodcell.suites.run_record import scan_records
+    from bloodcell.suites.suite import SuiteFolder
+    from bloodcell.suites.table import suite_rows
 
     scan = scan_records(options.suite)
     for sentence in scan.damaged:

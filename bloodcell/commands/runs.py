@@ -55,7 +55,7 @@ def _row(job: "Job") -> dict[str, Any]:
 
 
 def _best_accuracy(job: "Job") -> float | None:
-    from bloodcell.training.run_folder import RunFolder
+    from bloodcell.runs.run_folder import RunFolder
 
     try:
         rows = RunFolder(job.folder).read_metrics()

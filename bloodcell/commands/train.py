@@ -42,9 +42,9 @@ def run(options: argparse.Namespace) -> int:
     }
     config = None if options.resume else _new_config(options, settings)
 
-    from bloodcell.allocator import keep_freed_memory
-    from bloodcell.training.run_folder import RunFolder
-    from bloodcell.training.terminal import stop_on_signals, training_bars
+    from bloodcell.commands.terminal import stop_on_signals, training_bars
+    from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.runs.run_folder import RunFolder
     from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
 
     folder = RunFolder(options.run_dir)

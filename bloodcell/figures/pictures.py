@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from bloodcell.answers.prediction_table import clean_file_name
 from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.data.prediction_table import clean_file_name
 from bloodcell.figures.curves import ArmCurves
 from bloodcell.figures.style import RIGHT_COLOUR, WRONG_COLOUR, series_style
 from bloodcell.paths import write_atomically

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
-from bloodcell.training.run_folder import EpochMetrics
+from bloodcell.runs.run_folder import EpochMetrics
 
 _HEIGHT_PX = 240
 # Both are told apart on light and on dark ground, and by the dashes without any colour.

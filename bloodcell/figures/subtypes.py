@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from bloodcell.data.subtype import subtype_name
+from bloodcell.datasets.subtype import subtype_name
 from bloodcell.figures.style import DrawnFigure, arranged
 from bloodcell.measures.by_subtype import SubtypeAnswers
 

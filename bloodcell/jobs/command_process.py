@@ -11,8 +11,8 @@ from types import FrameType
 from bloodcell.errors import DeviceBusy, RunFolderError
 from bloodcell.jobs.queue import NO_DEVICE, QueueEntry, read_entries
 from bloodcell.jobs.worker import last_words, log_of
-from bloodcell.training.device_lock import device_locked
-from bloodcell.training.process_folder import ProcessFolder
+from bloodcell.processes.device_lock import device_locked
+from bloodcell.processes.process_folder import ProcessFolder
 
 _OBEDIENT = ("train", "ablate")
 """Commands that look for stop.json themselves, and must not be interrupted while they write."""

@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import DataFolders
+from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.jobs.ending import ask, kill_unless_it_stops
 from bloodcell.jobs.job import Job, read_job, refuse_signs_of_life
 from bloodcell.jobs.queue import NO_DEVICE, add_entry, entry_of, queue_locked
 from bloodcell.jobs.worker import ensure_worker
 from bloodcell.paths import runs_folder
-from bloodcell.training.device_lock import device_name
-from bloodcell.training.process_folder import ProcessFolder
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.processes.device_lock import device_name
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.runs.run_folder import RunFolder
 
 LONGEST_NAME = 60
 _NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}")

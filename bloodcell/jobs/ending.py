@@ -3,9 +3,9 @@
 import signal
 
 from bloodcell.jobs.queue import QueueEntry
-from bloodcell.training import heartbeat
-from bloodcell.training.process_folder import ProcessFolder
-from bloodcell.training.process_identity import is_command, signal_holder
+from bloodcell.processes import heartbeat
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.processes.process_identity import is_command, signal_holder
 
 KILL_AFTER_SECONDS = 60.0
 """Without a sign of life after a stop was asked for. A training tells of itself every two seconds, also while it

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from bloodcell.errors import BloodcellError, RunFolderError
 from bloodcell.jobs.queue import QueueEntry, entry_of, read_entries
 from bloodcell.paths import runs_folder
-from bloodcell.training import heartbeat
-from bloodcell.training.process_folder import ProcessFolder
-from bloodcell.training.run_folder import RunFolder, RunStatus
+from bloodcell.processes import heartbeat
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.runs.run_folder import RunFolder, RunStatus
 
 JobState = Literal["queued", "running", "stopping", "finished", "stopped", "failed", "lost"]
 ACTIVE: tuple[JobState, ...] = ("queued", "running", "stopping")

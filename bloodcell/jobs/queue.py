@@ -17,8 +17,8 @@ from typing import Any
 
 from bloodcell.errors import RunFolderError
 from bloodcell.paths import home_folder, write_atomically
-from bloodcell.training.file_lock import is_held, taken
-from bloodcell.training.process_identity import ProcessIdentity
+from bloodcell.processes.file_lock import is_held, taken
+from bloodcell.processes.process_identity import ProcessIdentity
 
 NO_DEVICE = "none"
 """Device of jobs that compute nothing, downloads for instance; one of them runs at a time too."""

@@ -26,10 +26,10 @@ from bloodcell.jobs.queue import (
 )
 from bloodcell.jobs.worker_lock import end_hung_worker, last_holder, worker_lock, write_sign
 from bloodcell.paths import home_folder
-from bloodcell.training.device_lock import is_device_held
-from bloodcell.training.file_lock import is_held, taken
-from bloodcell.training.process_folder import ProcessFolder
-from bloodcell.training.process_identity import identity_of
+from bloodcell.processes.device_lock import is_device_held
+from bloodcell.processes.file_lock import is_held, taken
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.processes.process_identity import identity_of
 
 POLL_SECONDS = 0.5
 SOURCE = Path(__file__).resolve().parents[2]

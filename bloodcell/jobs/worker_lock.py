@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from bloodcell.jobs.queue import queue_folder
-from bloodcell.training import heartbeat
-from bloodcell.training.file_lock import is_held
-from bloodcell.training.process_identity import current_process, is_command, signal_holder
+from bloodcell.processes import heartbeat
+from bloodcell.processes.file_lock import is_held
+from bloodcell.processes.process_identity import current_process, is_command, signal_holder
 
 HANGS_AFTER_SECONDS = 30.0
 """A worker looks after its queue twice a second; starting a job takes it moments."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcell.data.subtype import SUBTYPES, Subtype, is_near_miss, subtype_of_file
+from bloodcell.datasets.subtype import SUBTYPES, Subtype, is_near_miss, subtype_of_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

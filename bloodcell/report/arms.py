@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from bloodcell.ablation.run_record import RunRecord
 from bloodcell.config import RunConfig
 from bloodcell.figures import run_curves
 from bloodcell.figures.curves import ArmCurves, RunCurve
-from bloodcell.training.run_folder import EpochMetrics
+from bloodcell.runs.run_folder import EpochMetrics
+from bloodcell.suites.run_record import RunRecord
 
 _RUN_OF_SUITE = re.compile(r"(?P<arm>.+)-seed(?P<seed>\d+)")
 _NOT_OF_AN_ARM = frozenset({"experiment", "seed", "split_seed", "device", "precision", "memory_format"})

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bloodcell.measures.statistics import SEEDS_AND_IMAGES
-from bloodcell.models.weights_card import WeightsCard
 from bloodcell.report.table import Table
+from bloodcell.weights.card import WeightsCard
 
 _PARTS = ("validation", "test")
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bloodcell.ablation.table import AccuracyFigures, ArmRow
 from bloodcell.report.table import Table
+from bloodcell.suites.table import AccuracyFigures, ArmRow
 
 NOT_MEASURED = "–"
 

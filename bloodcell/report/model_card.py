@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.data.subtype import SUBTYPES, Subtype, subtype_name
-from bloodcell.models.answer_identity import COMPUTED_PRECISIONS, answer_sha256
-from bloodcell.models.weights_card import WeightsCard
+from bloodcell.datasets.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.report.card_seeds import seeds_table
 from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
 from bloodcell.report.table import Table
+from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
+from bloodcell.weights.card import WeightsCard
 
 INTENDED_USE = (
     "Teaching and research on single white blood cells, erythroblasts and platelets, stained and photographed as the "

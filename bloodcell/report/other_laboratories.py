@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bloodcell.models.weights_card import WeightsCard
+from bloodcell.weights.card import WeightsCard
 
 UNPROVEN = "Another laboratory is unproven."
 

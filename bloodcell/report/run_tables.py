@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from bloodcell.ablation.run_record import RunRecord
 from bloodcell.report.arms import ArmRecords, best_row
 from bloodcell.report.table import Table
+from bloodcell.suites.run_record import RunRecord
 
 _STATE_WORDS = {"finished": "finished", "stopped": "stopped", "failed": "failed"}
 _MACHINE_SETTINGS = ("device", "precision", "memory_format")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from bloodcell.config import RunConfig
-from bloodcell.data.batches import whole_image_size_px
+from bloodcell.devices.precision import pick_device, resolve_by_measurement
 from bloodcell.errors import BloodcellError
 from bloodcell.models.registry import build_model
+from bloodcell.runs.run_folder import RunFolder
+from bloodcell.training.batches import whole_image_size_px
 from bloodcell.training.optimizer import Optimization
-from bloodcell.training.precision import pick_device, resolve_by_measurement
-from bloodcell.training.run_folder import RunFolder
 from bloodcell.training.trainer import take_step
 
 _TRIAL_SIZES_PX = (32, 64)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
-from bloodcell.data.batches import TrainingBatches, whole_image_size_px
-from bloodcell.data.data_use import DataUse, FolderUse, counts_per_class, refuse_other_dataset, refuse_unusable
-from bloodcell.data.folder_scan import DataFolders, LabelledFile, few_of_each_class, scan_dataset
-from bloodcell.data.image_cache import decode_images, labels_of
-from bloodcell.data.integrity import IntegrityReport, check_images
-from bloodcell.data.split import Split, SplitFile, stratified_split, with_more_training
+from bloodcell.datasets.data_use import DataUse, FolderUse, counts_per_class, refuse_other_dataset, refuse_unusable
+from bloodcell.datasets.folder_scan import DataFolders, LabelledFile, few_of_each_class, scan_dataset
+from bloodcell.datasets.image_cache import decode_images, labels_of
+from bloodcell.datasets.integrity import IntegrityReport, check_images
+from bloodcell.datasets.split import Split, SplitFile, stratified_split, with_more_training
 from bloodcell.errors import DatasetError
+from bloodcell.training.batches import TrainingBatches, whole_image_size_px
 
 logger = logging.getLogger(__name__)
 

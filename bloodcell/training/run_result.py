@@ -5,19 +5,19 @@ from typing import Any
 from torch import Tensor
 
 from bloodcell import __version__
+from bloodcell.answers.judging import judged_row
+from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.config import RunConfig
-from bloodcell.data.data_use import DataUse
-from bloodcell.data.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.datasets.data_use import DataUse
+from bloodcell.devices.hardware import hardware_name
 from bloodcell.measures.validation_figures import measure_validation
-from bloodcell.models.answer_identity import AnsweredBy
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.weights_card import WeightsCard
-from bloodcell.models.weights_file import save_weights
-from bloodcell.prediction.judging import judged_row
-from bloodcell.training.checkpoint import LoopState
-from bloodcell.training.hardware import hardware_name
+from bloodcell.runs.checkpoint import LoopState
+from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.run_data import RunData
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.weights.answer_identity import AnsweredBy
+from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.file import save_weights
 
 
 def write_best(

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcell.config import RunConfig
-from bloodcell.data.folder_scan import DataFolders, scan_dataset
+from bloodcell.datasets.folder_scan import DataFolders, scan_dataset
+from bloodcell.devices.precision import resolve_by_measurement
 from bloodcell.errors import BloodcellError, DeviceBusy, RunFolderError
-from bloodcell.training.device_lock import device_locked, device_name
-from bloodcell.training.heartbeat import HEARTBEAT_SECONDS, paced
-from bloodcell.training.precision import resolve_by_measurement
-from bloodcell.training.process_folder import ProcessFolder
+from bloodcell.processes.device_lock import device_locked, device_name
+from bloodcell.processes.heartbeat import HEARTBEAT_SECONDS, paced
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.runs.run_folder import RunFolder, RunStatus
 from bloodcell.training.run_data import Progress, RunData, RunImages, refuse_changed_dataset
-from bloodcell.training.run_folder import RunFolder, RunStatus
 from bloodcell.training.trainer import Trainer
 
 

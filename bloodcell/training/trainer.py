@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bloodcell.config import RunConfig
+from bloodcell.devices.precision import memory_format_of
 from bloodcell.errors import TrainingDiverged
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import build_model
-from bloodcell.training.checkpoint import LoopState, load_checkpoint, save_checkpoint
-from bloodcell.training.heartbeat import HEARTBEAT_SECONDS
+from bloodcell.processes.heartbeat import HEARTBEAT_SECONDS
+from bloodcell.runs.checkpoint import LoopState, load_checkpoint, save_checkpoint
+from bloodcell.runs.run_folder import EpochMetrics, RunFolder, RunStatus
 from bloodcell.training.optimizer import Optimization
-from bloodcell.training.precision import memory_format_of
 from bloodcell.training.run_data import RunData
-from bloodcell.training.run_folder import EpochMetrics, RunFolder, RunStatus
 from bloodcell.training.run_result import write_best
 from bloodcell.training.validation import accuracy_and_loss, predict_logits, set_exact_batch_norm
 

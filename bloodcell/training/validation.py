@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bloodcell.data.model_input import model_input
+from bloodcell.images.model_input import model_input
 from bloodcell.models.cell_classifier import CellClassifier
 
 BATCH_SIZE = 32

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bloodcell.ablation.suite import SuiteFolder, build_suite
+from bloodcell.suites.suite import SuiteFolder, build_suite
 from tests.browser.conftest import open_page, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from benchmarks.image_copies import cropped, recompressed
 from tests.browser.conftest import IDLE, UPLOADER, open_page, running_server
+from tests.builders.image_copies import cropped, recompressed
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
 

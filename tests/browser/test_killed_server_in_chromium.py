@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, expect
 
 from bloodcell.jobs import enqueue_run, list_jobs, read_job
 from bloodcell.jobs.queue import entry_of
-from bloodcell.training.device_lock import device_locked
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.processes.device_lock import device_locked
+from bloodcell.runs.run_folder import RunFolder
 from tests.browser.conftest import IDLE, open_page, server_process
 from tests.conftest import job_processes, quick_config, worker_processes
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from bloodcell.data.synthetic import draw_cell
+from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.paths import SHIPPED_WEIGHTS
 from tests.browser.conftest import IDLE, UPLOADER, open_page
 

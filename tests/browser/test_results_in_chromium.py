@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.drawn_records import write_drawn_suite
-from bloodcell.ablation.run_record import list_records
+from bloodcell.answers.prediction_table import LabelledTable, read_labelled_table
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
-from bloodcell.data.prediction_table import LabelledTable, read_labelled_table
 from bloodcell.report.arms import group_arms
 from bloodcell.report.suite_report import suite_report
+from bloodcell.suites.run_record import list_records
 from tests.browser.conftest import ANSWER_TIMEOUT_MS, IDLE, open_page, running_server
+from tests.builders.drawn_records import write_drawn_suite
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.runs.run_folder import RunFolder
 from tests.browser.conftest import IDLE, UPLOADER, open_page, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from bloodcell.figures.run_curves import accuracy_figure, best_row, learning_rate_figure, loss_figure
-from bloodcell.training.run_folder import EpochMetrics
+from bloodcell.runs.run_folder import EpochMetrics
 
 FIRST = EpochMetrics(
     epoch=1,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bloodcell.data.folder_scan import scan_dataset
-from bloodcell.data.image_file import open_image
-from bloodcell.data.zip_images import open_zip, unpack_dataset
-from bloodcell.prediction.image_sources import open_sources
+from bloodcell.answers.image_sources import open_sources
+from bloodcell.datasets.folder_scan import scan_dataset
+from bloodcell.images.open_image import open_image
+from bloodcell.images.zip_images import open_zip, unpack_dataset
 
 pytestmark = pytest.mark.real_images
 

@@ -10,7 +10,7 @@ import pytest
 
 from bloodcell.jobs import Job, enqueue_run, read_job
 from bloodcell.jobs.queue import entry_of, queue_folder
-from bloodcell.training.file_lock import is_held
+from bloodcell.processes.file_lock import is_held
 from tests.conftest import quick_config
 from tests.conftest import worker_processes as home_workers
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bloodcell.data.folder_scan import DataFolders
+from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.errors import RunFolderError
 from bloodcell.jobs import (
     delete_run,
@@ -28,8 +28,8 @@ from bloodcell.jobs import (
 )
 from bloodcell.jobs.queue import add_entry, queue_folder, queue_locked, read_entries
 from bloodcell.paths import runs_folder
-from bloodcell.training.process_identity import identity_of
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.processes.process_identity import identity_of
+from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import REPOSITORY, held_elsewhere, quick_config
 from tests.jobs.conftest import LONG, process_of, wait_for, wait_for_state, worker_processes
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.data.folder_scan import DataFolders
+from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.errors import BloodcellError, DatasetError, RunFolderError
 from bloodcell.jobs import (
     delete_run,
@@ -25,9 +25,9 @@ from bloodcell.jobs import (
 from bloodcell.jobs.queue import entry_of, queue_folder
 from bloodcell.jobs.worker import SOURCE
 from bloodcell.paths import runs_folder
-from bloodcell.training.process_folder import ProcessFolder
-from bloodcell.training.process_identity import current_process, identity_of
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.processes.process_identity import current_process, identity_of
+from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import quick_config
 from tests.jobs.conftest import LONG, process_of, wait_for, wait_for_state
 

@@ -13,7 +13,7 @@ import pytest
 from bloodcell.jobs import enqueue_command, ensure_worker, list_jobs, read_job, resume_run
 from bloodcell.jobs.queue import add_entry, queue_folder, queue_locked, read_entries
 from bloodcell.jobs.worker import SOURCE, work
-from bloodcell.training.device_lock import device_locked, is_device_held
+from bloodcell.processes.device_lock import device_locked, is_device_held
 from tests.jobs.conftest import LONG, kill_worker, process_of, wait_for, wait_for_state, worker_processes
 
 Enqueue = Callable[..., Path]

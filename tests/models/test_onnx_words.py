@@ -1,4 +1,4 @@
-from bloodcell.models.onnx_export import BF16_DIFFERENCE, Parity
+from bloodcell.publishing.onnx_export import BF16_DIFFERENCE, Parity
 from tests.conftest import REPOSITORY
 
 

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from bloodcell.measures.statistics import SEEDS_AND_IMAGES
-from bloodcell.models.weights_card import read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.card_seeds import seeds_table, tie_words
-from tests.models.test_weights_file import card_of
+from bloodcell.weights.card import read_card
+from tests.weights.test_file import card_of
 
 
 def test_a_median_that_is_a_tie_is_said_to_be_one() -> None:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from bloodcell.cell_classes import CLASS_COUNT
-from bloodcell.evaluation.confidence import confidence_entries
 from bloodcell.measures.calibration import probabilities_of
+from bloodcell.measures.confidence import confidence_entries
 from bloodcell.measures.metrics import classification_figures
-from bloodcell.models.answer_identity import answer_sha256
-from bloodcell.models.weights_card import WeightsCard, read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.model_card import card_markdown, card_tables
 from bloodcell.report.table import Table
-from tests.models.test_weights_file import card_of
+from bloodcell.weights.answer_identity import answer_sha256
+from bloodcell.weights.card import WeightsCard, read_card
+from tests.weights.test_file import card_of
 
 
 def _test_figures() -> dict[str, Any]:

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from bloodcell.models.weights_card import read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.model_card import card_markdown, card_tables
 from bloodcell.report.other_laboratories import UNPROVEN, laboratory_words
-from tests.models.test_weights_file import card_of
+from bloodcell.weights.card import read_card
+from tests.weights.test_file import card_of
 
 SHIPPED = read_card(SHIPPED_WEIGHTS / "unet_encoder.json")
 

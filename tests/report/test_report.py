@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.drawn_records import write_drawn_record, write_drawn_suite
-from bloodcell.ablation.run_record import list_records
 from bloodcell.config import RunConfig
 from bloodcell.experiments import experiment_config
 from bloodcell.report.arms import best_row, group_arms
@@ -19,6 +17,8 @@ from bloodcell.report.paper_values import PAPER_RUNS
 from bloodcell.report.run_tables import origin_table, runs_table, settings_table
 from bloodcell.report.suite_report import suite_report
 from bloodcell.report.table import Table
+from bloodcell.suites.run_record import list_records
+from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
 
 HOSTILE = "=cmd|' <script>alert(1)</script>"
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.drawn_records import write_drawn_suite
 from bloodcell.command_line import main
+from tests.builders.drawn_records import write_drawn_suite
 
 
 def test_the_command_writes_the_report_and_five_figures_twice(

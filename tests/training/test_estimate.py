@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.estimate import (
     TrainingSpeed,
     estimate_run,
@@ -12,7 +13,6 @@ from bloodcell.training.estimate import (
     speed_of_past_runs,
     timed_speed,
 )
-from bloodcell.training.run_folder import RunFolder
 from tests.conftest import quick_config
 
 SPEED = TrainingSpeed(seconds_per_step=0.1, seconds_per_pixel=1e-6, rests_on="a test")

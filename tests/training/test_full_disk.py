@@ -14,8 +14,8 @@ import pytest
 from bloodcell.errors import RunFolderError
 from bloodcell.jobs import enqueue_run, list_jobs, read_job
 from bloodcell.paths import runs_folder
-from bloodcell.training.checkpoint import load_checkpoint
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.runs.checkpoint import load_checkpoint
+from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import REPOSITORY, quick_config, train_quietly
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_and_resume import kill_and_resume
+from benchmarks.robustness.kill_and_resume import kill_and_resume
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ import pytest
 
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.command_line import main
-from bloodcell.data.data_use import read_data_use
-from bloodcell.data.folder_scan import DataFolders, scan_dataset
-from bloodcell.data.split import read_split
+from bloodcell.datasets.data_use import read_data_use
+from bloodcell.datasets.folder_scan import DataFolders, scan_dataset
+from bloodcell.datasets.split import read_split
 from bloodcell.errors import DatasetError
-from bloodcell.models.weights_file import read_card
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.train_run import TrainingWatch, resume_run, start_run
+from bloodcell.weights.file import read_card
 from tests.conftest import quick_config, train_quietly
 
 NEUTROPHIL = CLASS_KEYS.index("neutrophil")

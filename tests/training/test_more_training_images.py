@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from bloodcell.command_line import main
-from bloodcell.data.split import read_split
-from bloodcell.data.synthetic import write_synthetic_dataset
+from bloodcell.datasets.drawn_cells import write_synthetic_dataset
+from bloodcell.datasets.split import read_split
 from bloodcell.errors import DatasetError
-from bloodcell.evaluation.publish import publish
-from bloodcell.models.weights_card import read_card
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.publishing.publish import publish
+from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.train_run import TrainingWatch, start_run
+from bloodcell.weights.card import read_card
 from tests.conftest import quick_config, train_quietly
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bloodcell.experiments import experiment_config
-from bloodcell.models.weights_file import load_weights
+from bloodcell.weights.file import load_weights
 from tests.conftest import train_quietly
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.data.folder_scan import DataFolders, few_of_each_class, scan_dataset
+from bloodcell.datasets.folder_scan import DataFolders, few_of_each_class, scan_dataset
 from bloodcell.errors import DatasetError
 from bloodcell.training.run_data import RunImages, split_dataset
 from tests.conftest import quick_config

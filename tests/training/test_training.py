@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from bloodcell.answers.prediction_table import read_labelled_table
 from bloodcell.config import RunConfig
-from bloodcell.data.prediction_table import read_labelled_table
-from bloodcell.data.split import read_split
-from bloodcell.data.synthetic import write_synthetic_dataset
+from bloodcell.datasets.drawn_cells import write_synthetic_dataset
+from bloodcell.datasets.split import read_split
 from bloodcell.errors import DatasetError, RunFolderError, TrainingDiverged
-from bloodcell.models.weights_file import load_weights
-from bloodcell.training.checkpoint import LoopState, load_checkpoint
-from bloodcell.training.run_folder import RunFolder, RunStatus
+from bloodcell.runs.checkpoint import LoopState, load_checkpoint
+from bloodcell.runs.run_folder import RunFolder, RunStatus
+from bloodcell.weights.file import load_weights
 from tests.conftest import held_elsewhere, quick_config, train_or_resume, train_quietly
 
 
@@ -259,8 +259,8 @@ def test_unusable_images_are_left_out_of_a_run(drawn_dataset: Path, tmp_path: Pa
 def test_answers_of_the_stored_weights_equal_the_stored_predictions(
     finished_run: RunFolder, drawn_dataset: Path
 ) -> None:
-    from bloodcell.data.image_file import read_image_file
-    from bloodcell.prediction.classifier import Classifier
+    from bloodcell.answers.classifier import Classifier
+    from bloodcell.images.open_image import read_image_file
 
     table = read_labelled_table(finished_run.predictions)
     images = [read_image_file(drawn_dataset / name) for name in table.files]

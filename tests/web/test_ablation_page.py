@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.ablation.suite import SuiteFolder
 from bloodcell.jobs import read_job, stop_job
 from bloodcell.paths import suites_folder
-from bloodcell.training.device_lock import device_locked
-from tests.ablation.drawn_suites import write_drawn_suite
+from bloodcell.processes.device_lock import device_locked
+from bloodcell.suites.suite import SuiteFolder
 from tests.jobs.conftest import wait_for_state
+from tests.suites.drawn_suites import write_drawn_suite
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -21,7 +21,7 @@ OpenPage = Callable[..., AppTest]
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("webui.ablation_suites.SHIPPED_RECORDS", tmp_path / "no records")
+    monkeypatch.setattr("webui.suites.suites.SHIPPED_RECORDS", tmp_path / "no records")
 
     def run(data: Path | None = None) -> AppTest:
         if data is not None:
@@ -106,7 +106,7 @@ def test_a_suite_that_ships_is_shown_and_not_trained(
     open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_drawn_suite(tmp_path / "records" / "quick", seeds=(0, 1))
-    for module in ("webui.ablation_suites", "bloodcell.ablation.suite_jobs"):
+    for module in ("webui.suites.suites", "bloodcell.suites.suite_jobs"):
         monkeypatch.setattr(f"{module}.SHIPPED_RECORDS", tmp_path / "records")
     page = open_page()
     assert page.selectbox(key="ablation_chosen").options == ["quick (comes with the program)"]

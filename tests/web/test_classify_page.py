@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from bloodcell.answers.prediction_table import COLUMNS, table_bytes
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
-from bloodcell.data.prediction_table import COLUMNS, table_bytes
-from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
+from bloodcell.datasets.drawn_cells import draw_cell, write_synthetic_dataset
 from bloodcell.models.registry import build_model
-from bloodcell.models.weights_card import WeightsCard
-from bloodcell.models.weights_file import save_weights
-from webui import cells as cells_module
-from webui.cells import Cell
-from webui.model import DEFAULT_WEIGHTS
+from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.file import save_weights
+from webui.classify import cells as cells_module
+from webui.classify.cells import Cell
+from webui.parts.model import DEFAULT_WEIGHTS
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -29,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("BLOODCELL_HOME", str(folder))
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("bloodcell.models.weights_card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
+    monkeypatch.setattr("bloodcell.weights.card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
     save_weights(folder / "weights", _card(), build_model("simple_cnn").state_dict())
     return folder
 
@@ -270,8 +270,8 @@ def _page_with_a_late_report_of_the_table() -> None:
 
     import streamlit as st
 
-    from webui.cell_table import _remember_choice
-    from webui.session_keys import CLASSIFY_CHOSEN, CLASSIFY_STEPPED, CLASSIFY_TABLE
+    from webui.classify.cell_table import _remember_choice
+    from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_STEPPED, CLASSIFY_TABLE
 
     st.session_state[CLASSIFY_CHOSEN] = 2
     for reported, shown, seconds_ago in ((0, 0, 0.0), (0, 1, 0.0), (1, 1, 0.0), (0, 1, 60.0)):

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.data.synthetic import write_synthetic_dataset
-from webui.data_choice import available_data_folders, own_data_folder
+from bloodcell.datasets.drawn_cells import write_synthetic_dataset
+from webui.parts.data_choice import available_data_folders, own_data_folder
 
 
 def write_dataset(folder: Path) -> Path:
@@ -55,7 +55,7 @@ def test_nothing_can_be_chosen_where_nothing_is_there(monkeypatch: pytest.Monkey
 def _page() -> None:
     import streamlit as st
 
-    from webui.data_choice import chosen_data_folder
+    from webui.parts.data_choice import chosen_data_folder
 
     st.text(f"{chosen_data_folder('data')}")
 

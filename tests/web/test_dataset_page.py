@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.data.public_sets import PBC
-from bloodcell.data.synthetic import draw_cell, write_synthetic_dataset
+from bloodcell.datasets.drawn_cells import draw_cell, write_synthetic_dataset
+from bloodcell.datasets.public_sets import PBC
 from bloodcell.jobs import enqueue_command, read_job
 from bloodcell.paths import home_folder
 

@@ -32,7 +32,7 @@ def test_where_no_worker_can_be_started_the_pages_stay_and_train_says_why(
     with monkeypatch.context() as patch:
         patch.setattr("bloodcell.jobs.control.ensure_worker", lambda: None)
         folder = enqueue_run(quick_config(), drawn_dataset, name="waiting")
-    monkeypatch.setattr("webui.polling.ensure_worker", refuse)
+    monkeypatch.setattr("webui.parts.polling.ensure_worker", refuse)
     page = AppTest.from_file(APP, default_timeout=120).run()
     assert not page.exception
     assert [title.value for title in page.title] == ["Classify"]

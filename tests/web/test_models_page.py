@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.data.synthetic import draw_cell
+from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.models.registry import build_model
-from bloodcell.models.weights_file import load_weights, save_weights
-from bloodcell.models.weights_store import add_weights, choose_default_weights, default_weights
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights
-from bloodcell.training.run_folder import RunFolder
-from tests.models.test_weights_file import card_of
+from bloodcell.runs.run_folder import RunFolder
+from bloodcell.weights.file import load_weights, save_weights
+from bloodcell.weights.store import add_weights, choose_default_weights, default_weights
+from tests.weights.test_file import card_of
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 

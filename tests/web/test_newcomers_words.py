@@ -13,12 +13,12 @@ from bloodcell.figures.per_class import per_class_figure
 from bloodcell.figures.pictures import confusion_picture
 from bloodcell.figures.ranking import precision_recall_figure, roc_figure
 from bloodcell.measures.metrics import classification_figures
-from bloodcell.models.weights_card import read_card
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.report.model_card import card_tables
+from bloodcell.weights.card import read_card
 from tests.conftest import REPOSITORY
-from webui.cell_detail import probability_chart
-from webui.words import class_name
+from webui.classify.cell_detail import probability_chart
+from webui.parts.words import class_name
 
 NAMES = [cell_class.display_name for cell_class in CELL_CLASSES]
 COLOURS = [cell_class.colour for cell_class in CELL_CLASSES]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.data.prediction_table import read_labelled_table
+from bloodcell.answers.prediction_table import read_labelled_table
 from bloodcell.jobs import list_jobs, read_job, stop_job
-from bloodcell.models.weights_file import load_weights, save_weights
 from bloodcell.paths import home_folder, published_weights
-from bloodcell.training.run_folder import RunFolder
-from webui.results_answers import EVALUATION_TABLE, evaluations_folder
-from webui.results_evaluate import measurable_models
-from webui.results_views import EVALUATE, MISTAKES
+from bloodcell.runs.run_folder import RunFolder
+from bloodcell.weights.file import load_weights, save_weights
+from webui.results.answers import EVALUATION_TABLE, evaluations_folder
+from webui.results.evaluate import measurable_models
+from webui.results.views import EVALUATE, MISTAKES
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -33,7 +33,7 @@ def _nothing_left_behind() -> Iterator[None]:
 def own_model(finished_run: RunFolder, drawn_dataset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A home with a dataset and weights of its own; shipped records are out of sight."""
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("webui.results_sources.SHIPPED_RECORDS", tmp_path / "no records")
+    monkeypatch.setattr("webui.results.sources.SHIPPED_RECORDS", tmp_path / "no records")
     shutil.copytree(drawn_dataset, home_folder() / "data" / "drawn")
     weights = load_weights(finished_run.best)
     save_weights(published_weights(), weights.card, weights.model.state_dict())

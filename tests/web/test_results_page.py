@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.drawn_records import write_drawn_record, write_drawn_suite
+from bloodcell.answers.prediction_table import read_labelled_table
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
-from bloodcell.data.prediction_table import read_labelled_table
-from webui.results_answers import VALIDATION, Answers, AnswerSource
-from webui.results_compare import common_images
-from webui.results_mistakes import images_table
-from webui.results_views import CLASSES, COMPARE, CURVES, EVALUATE, MISTAKES, PAPER, SUBTYPES
+from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
+from webui.results.answers import VALIDATION, Answers, AnswerSource
+from webui.results.compare import common_images
+from webui.results.mistakes import images_table
+from webui.results.views import CLASSES, COMPARE, CURVES, EVALUATE, MISTAKES, PAPER, SUBTYPES
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 HOSTILE_FILES = ["=cmd|'/c calc'!A0.jpg", "<script>alert(1)</script>.jpg", "../../etc/passwd", "**x** :smile:.jpg"]
@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without anything; shipped records are out of sight."""
     monkeypatch.setenv("BLOODCELL_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("webui.results_sources.SHIPPED_RECORDS", tmp_path / "no records")
+    monkeypatch.setattr("webui.results.sources.SHIPPED_RECORDS", tmp_path / "no records")
     return tmp_path / "home"
 
 

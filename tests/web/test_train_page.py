@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.data.folder_scan import DataFolders
+from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.experiments import EXPERIMENTS
 from bloodcell.jobs import enqueue_command, enqueue_run, list_jobs, read_job
 from bloodcell.paths import runs_folder
-from bloodcell.training.device_lock import device_locked
-from bloodcell.training.run_folder import RunFolder
+from bloodcell.processes.device_lock import device_locked
+from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import held_elsewhere, quick_config
 from tests.jobs.conftest import wait_for_state
-from webui.session_keys import train_setting_key
-from webui.train_reasons import reason
-from webui.train_runs import REDRAW_SECONDS, Drawn
+from webui.parts.session_keys import train_setting_key
+from webui.train.reasons import reason
+from webui.train.runs import REDRAW_SECONDS, Drawn
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 FAST = "fast_unet_encoder"
@@ -31,7 +31,7 @@ FAST = "fast_unet_encoder"
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], AppTest]:
     """Open the Train page; a device that is held keeps the queue from starting anything."""
     monkeypatch.delenv("BLOODCELL_DATA", raising=False)
-    monkeypatch.setattr("bloodcell.models.weights_card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
+    monkeypatch.setattr("bloodcell.weights.card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
 
     def run() -> AppTest:
         page = AppTest.from_file(APP, default_timeout=120).run()
@@ -172,7 +172,7 @@ def test_a_finished_run_shows_its_curves_its_mistakes_and_no_resume(
 def test_mistakes_are_the_surest_wrong_answers_with_their_pictures(
     open_page: Callable[[], AppTest], with_data: Path, finished_run: RunFolder
 ) -> None:
-    from bloodcell.data.prediction_table import read_labelled_table
+    from bloodcell.answers.prediction_table import read_labelled_table
 
     copy_run(finished_run)
     table = read_labelled_table(finished_run.predictions)

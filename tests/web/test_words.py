@@ -1,7 +1,7 @@
 import pytest
 
 from bloodcell.errors import WeightsError
-from webui.words import error_words, plain_words, sentence_words
+from webui.parts.words import error_words, plain_words, sentence_words
 
 PICTURE = "unknown setting ![x](http://elsewhere.example/leak.png)"
 

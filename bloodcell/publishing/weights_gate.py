@@ -1,0 +1,117 @@
+"""Giving weights their gate: fitted on the images that they were trained on, found again by their fingerprint."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bloodcell.answers.folded import FoldedClassifier
+from bloodcell.answers.gate import stage_statistics
+from bloodcell.answers.unlikeness import TrainingLooks, measured_traits
+from bloodcell.config import RunConfig
+from bloodcell.datasets.folder_scan import DataFolders
+from bloodcell.datasets.image_cache import decode_images
+from bloodcell.datasets.split import Split, SplitFile
+from bloodcell.devices.precision import pick_device
+from bloodcell.errors import DatasetError, WeightsError
+from bloodcell.images.model_input import normalise
+from bloodcell.publishing.gate_fit import FEWEST_IMAGES, fit_gate
+from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
+from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.file import LoadedWeights, load_weights
+
+_CHUNK = 32
+"""Images decoded and looked at together; thousands at once would fill the memory."""
+
+
+def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progress: Progress) -> LoadedWeights:
+    """Return weights with a gate; without one where they were trained on fewer images than a gate needs.
+
+    Raises:
+        DatasetError: images of the dataset are gone or have changed.
+    """
+    sides = [(folders.dataset, split.training)]
+    if split.more_training:
+        if folders.more_training is None or not folders.more_training.is_dir():
+            raise DatasetError(
+                "These weights also learned from images of a second folder, which is gone. Put it back, or name it "
+                "(--more-data)."
+            )
+        sides.append((folders.more_training, split.more_training))
+    training = [entry for _, entries in sides for entry in entries]
+    if len(training) < FEWEST_IMAGES:
+        return replace(weights, card=replace(weights.card, gate={}), gate_tensors={})
+    statistics, traits = _measured(weights, [*sides, (folders.dataset, split.validation)], progress)
+    labels = np.array([entry.label for entry in training])
+    gate, scores = fit_gate(statistics[: len(training)], labels, statistics[len(training) :])
+    gate = replace(gate, looks=TrainingLooks.of_traits(traits[: len(training)]))
+    entries = {
+        **gate.entries(),
+        "fitted_on": len(training),
+        "held_out": len(scores),
+        "held_out_refused": int((scores > 1).sum()),
+    }
+    return replace(weights, card=replace(weights.card, gate=entries), gate_tensors=gate.tensors())
+
+
+def _measured(
+    weights: LoadedWeights, sides: Sequence[tuple[Path, Sequence[SplitFile]]], progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return of all images of the sides, in their order, the gate's statistics (N, D), float32, and traits (N, T)."""
+    card, device = weights.card, pick_device("auto")
+    model = FoldedClassifier(weights.model, device=device, feature_dtype=torch.float32).eval()
+    total = sum(len(entries) for _, entries in sides)
+    found: list[np.ndarray] = []
+    traits: list[np.ndarray] = []
+    done = 0
+    for folder, entries in sides:
+        for start in range(0, len(entries), _CHUNK):
+            images = decode_images(
+                folder,
+                entries[start : start + _CHUNK],
+                image_size_px=card.image_size_px,
+                field_of_view=card.field_of_view,
+            )
+            with torch.no_grad():
+                pixels = normalise(images.to(device).float() / 255, card.mean, card.std)
+                found.append(stage_statistics(model.forward_stages(pixels)).cpu().numpy())
+            traits += [measured_traits(image) for image in images.permute(0, 2, 3, 1).numpy()]
+            done += len(images)
+            progress("fitting the gate to images", done, total)
+    return np.concatenate(found), np.stack(traits)
+
+
+def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress) -> tuple[LoadedWeights, Split]:
+    """Fit a gate for weights that exist already, and return them with it and the split that they were trained on.
+
+    Raises:
+        WeightsError: the weights cannot be read, or their card does not say how they were trained.
+        DatasetError: the folders do not hold the images that the weights were trained on.
+    """
+    weights = load_weights(name_or_path)
+    split = split_of(weights.card, folders, progress)
+    return with_gate(weights, folders, split, progress), split
+
+
+def split_of(card: WeightsCard, folders: DataFolders, progress: Progress) -> Split:
+    """Return the split that weights were trained on, found again by its fingerprint.
+
+    Raises:
+        WeightsError: the card does not say how the weights were trained.
+        DatasetError: the folders do not hold the images that the weights were trained on.
+    """
+    recipe = {key: value for key, value in card.recipe.items() if key not in ("best_epoch", "epochs_done")}
+    try:
+        config = RunConfig.from_dict(recipe)
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"The card of '{card.name}' does not say how it was trained: {error}.") from error
+    # The fingerprint tells whether these are the images; how many beside them are unusable says nothing.
+    split = split_dataset(config, replace(folders, allow_unusable=True), progress)
+    if split_fingerprint(split) != card.training_data.get("fingerprint"):
+        raise DatasetError(
+            f"{folders.dataset} does not hold the images that '{card.name}' was trained on. Name the folders of its "
+            "training."
+        )
+    return split

@@ -1,0 +1,28 @@
+"""How long a suite will take: the time of its base arm, and for the others in proportion to their multiply-adds."""
+
+from bloodcell.cell_classes import CLASS_COUNT
+from bloodcell.models.architecture_table import count_multiply_adds
+from bloodcell.models.registry import build_model
+from bloodcell.suites.suite import Suite
+from bloodcell.training.estimate import TrainingSpeed, estimate_run
+
+
+def suite_seconds(suite: Suite, image_count: int, speed: TrainingSpeed) -> float:
+    """Return the seconds of all runs, one after another, without reading images.
+
+    Args:
+        image_count: images of the dataset.
+        speed: of the suite's first arm.
+    """
+    first = _multiply_adds(suite.arms[0].config.model)
+    total = 0.0
+    for arm in suite.arms:
+        most = arm.config.images_per_class
+        images = image_count if most is None else min(image_count, CLASS_COUNT * most)
+        share = _multiply_adds(arm.config.model) / first
+        total += share * estimate_run(arm.config, images, speed).seconds
+    return total * len(suite.seeds)
+
+
+def _multiply_adds(model: str) -> int:
+    return count_multiply_adds(build_model(model), 64)

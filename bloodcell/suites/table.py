@@ -1,0 +1,214 @@
+"""The table of a suite: a row per arm with its figures, its difference from the base, and the verdict."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bloodcell.measures.significance import SeedFigures, seed_figures
+from bloodcell.measures.statistics import wilson_interval
+from bloodcell.paths import write_atomically
+from bloodcell.suites.arm_runs import (
+    ArmRuns,
+    ImageSet,
+    SamplePair,
+    finished_runs,
+    right_answers,
+    sample_pair,
+    validation_images,
+)
+from bloodcell.suites.comparison import compare_arms
+from bloodcell.suites.suite import Arm, SuiteFolder
+from bloodcell.suites.verdict import Comparison
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccuracyFigures:
+    """The accuracy of an arm on one set of images."""
+
+    seeds: SeedFigures
+    """Over its runs."""
+    n: int
+    """Images."""
+    wilson: tuple[float, float]
+    """95 % interval over images, of as many right as the mean run had."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmRow:
+    """One row of the table. What is None is not measured yet."""
+
+    arm: Arm
+    runs: int
+    """Finished runs, one per seed."""
+    training_accuracy: float | None
+    """Of the last epoch, with augmentation and dropout on and weights that still moved: it lies below validation."""
+    best_validation: AccuracyFigures | None
+    """Of the best epoch of each run, which these images chose: optimistic."""
+    last_validation_accuracy: float | None
+    """Of the last epoch."""
+    test: AccuracyFigures | None
+    """Of the best epoch's weights on images that chose nothing; None without such images."""
+    comparison: Comparison | None
+    """With the arm's base; None for the base of all and where a side has no finished run."""
+    compared_on: ImageSet | None
+    compared_epochs: int | None
+    base_epochs: int | None
+    """Epochs that count of the arm and of its base."""
+    images_per_second: float | None
+    """Training images, mean over runs and epochs."""
+    seconds: float | None
+    """Mean time of a run."""
+    hardware: tuple[str, ...]
+    """What trained the runs."""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words; empty for the base and where nothing is compared yet."""
+        if self.comparison is None:
+            return ""
+        words = self.comparison.sentence
+        if self.compared_epochs != self.base_epochs and self.comparison.verdict in ("better", "worse", "alike"):
+            words += f"; it was trained for {self.compared_epochs} epochs, its base for {self.base_epochs}"
+        return words
+
+
+def suite_rows(folder: SuiteFolder) -> list[ArmRow]:
+    """Return a row per arm, in the suite's order.
+
+    Raises:
+        RunFolderError, WeightsError: the suite or a record is damaged.
+    """
+    runs = {found.arm.name: found for found in finished_runs(folder)}
+    pairs = {
+        name: sample_pair(found, runs[found.arm.base])
+        for name, found in runs.items()
+        if found.arm.base is not None and found.records and runs[found.arm.base].records
+    }
+    compared = dict(zip(pairs, compare_arms([(pair.arm, pair.base) for pair in pairs.values()]), strict=True))
+    return [_row(found, pairs.get(name), compared.get(name)) for name, found in runs.items()]
+
+
+def suite_warning(rows: Sequence[ArmRow]) -> str:
+    """Return a sentence where the arm that all others are compared with never learned; '' otherwise."""
+    fruitless = {row.arm.base for row in rows if row.comparison and row.comparison.verdict == "base never learned"}
+    for row in rows:
+        if row.arm.base is None and row.arm.name in fruitless:
+            return (
+                f"This suite concludes nothing: {row.arm.title}, which the other arms are compared with, never learned "
+                f"in any of its {row.runs} finished runs."
+            )
+    return ""
+
+
+def _row(runs: ArmRuns, pair: SamplePair | None, comparison: Comparison | None) -> ArmRow:
+    records = runs.records
+    epochs = [row for record in records for row in record.metrics]
+    return ArmRow(
+        arm=runs.arm,
+        runs=len(records),
+        training_accuracy=_mean([record.metrics[-1].training_accuracy for record in records]),
+        best_validation=(_accuracy_figures(runs.best_validation(), validation_images(records[0])) if records else None),
+        last_validation_accuracy=_mean([record.metrics[-1].validation_accuracy for record in records]),
+        test=_test_figures(runs),
+        comparison=comparison,
+        compared_on=None if pair is None else pair.images,
+        compared_epochs=None if pair is None else pair.epochs,
+        base_epochs=None if pair is None else pair.base_epochs,
+        images_per_second=_mean([row.images_per_second for row in epochs]),
+        seconds=_mean([sum(row.seconds for row in record.metrics) for record in records]),
+        hardware=tuple(dict.fromkeys(record.best_card.hardware for record in records if record.best_card)),
+    )
+
+
+def _test_figures(runs: ArmRuns) -> AccuracyFigures | None:
+    tables = [table for record in runs.records if (table := record.test) is not None]
+    if not tables:
+        return None
+    answers = [right_answers(table) for table in tables]
+    return _accuracy_figures([float(right.mean()) for right in answers], len(answers[0]))
+
+
+def _accuracy_figures(accuracies: Sequence[float], n: int) -> AccuracyFigures:
+    seeds = seed_figures(accuracies)
+    return AccuracyFigures(seeds=seeds, n=n, wilson=wilson_interval(round(seeds.mean * n), n))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def table_csv(rows: Sequence[ArmRow]) -> bytes:
+    """Return the table as CSV, UTF-8: shares from 0 to 1 with six decimals, times in seconds."""
+    cells = [_cells(row) for row in rows]
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, fieldnames=list(cells[0]) if cells else ["arm"], lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(cells)
+    return stream.getvalue().encode()
+
+
+def write_suite_table(folder: SuiteFolder) -> None:
+    """Write table.csv of a suite.
+
+    Raises:
+        As `suite_rows`.
+    """
+    write_atomically(folder.table, table_csv(suite_rows(folder)))
+
+
+def _cells(row: ArmRow) -> dict[str, Any]:
+    comparison, config = row.comparison, row.arm.config
+    values: dict[str, Any] = {
+        "arm": row.arm.name,
+        "base": row.arm.base,
+        "epochs": config.epochs,
+        "image_size_px": config.image_size_px,
+        "seeds": row.runs,
+        "training_accuracy": row.training_accuracy,
+        **_figure_cells("best_validation", row.best_validation),
+        "last_validation_accuracy": row.last_validation_accuracy,
+        **_figure_cells("test", row.test),
+        "compared_on": row.compared_on,
+        "compared_epochs": row.compared_epochs,
+        "difference": None if comparison is None else comparison.difference,
+        **_interval_cells("difference", None if comparison is None else comparison.interval),
+        "p_value": None if comparison is None else comparison.p_value,
+        "p_value_holm": None if comparison is None else comparison.adjusted_p_value,
+        "p_value_two_runs": None if comparison is None else comparison.two_runs_p_value,
+        "verdict": row.verdict,
+        "images_per_second": row.images_per_second,
+        "seconds_per_run": row.seconds,
+        "hardware": "; ".join(row.hardware),
+        "base_epochs": row.base_epochs,
+        "verdict_kind": None if comparison is None else comparison.verdict,
+        "differs_by_less_than": None if comparison is None else comparison.largest_difference,
+        "seeds_collapsed": None if comparison is None else len(comparison.collapsed),
+        "base_seeds_collapsed": None if comparison is None else len(comparison.base_collapsed),
+        "explaining_sd_over_seeds": None if comparison is None else comparison.explaining_spread,
+    }
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _figure_cells(name: str, figures: AccuracyFigures | None) -> dict[str, Any]:
+    seeds = None if figures is None else figures.seeds
+    return {
+        f"{name}_accuracy": None if seeds is None else seeds.mean,
+        f"{name}_sd_over_seeds": None if seeds is None else seeds.standard_deviation,
+        **_interval_cells(f"{name}_over_seeds", None if seeds is None else seeds.interval),
+        f"{name}_images": None if figures is None else figures.n,
+        **_interval_cells(f"{name}_over_images", None if figures is None else figures.wilson),
+    }
+
+
+def _interval_cells(name: str, interval: tuple[float, float] | None) -> dict[str, Any]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,82 @@
+"""How pages show figures and tables: each figure with its button to save it, each table with its CSV."""
+
+import pandas as pd
+import streamlit as st
+
+from bloodcell.figures.style import DrawnFigure
+from bloodcell.report.table import Table
+from webui.parts.session_keys import RESULTS_PICTURES
+
+PICTURE_FORMATS = ("PNG", "SVG")
+_ROW_HEIGHT_PX = 36
+_VISIBLE_ROWS = 16
+
+
+def choose_picture_format() -> None:
+    """Show the choice of the format in which all figures of the page are saved."""
+    st.segmented_control(
+        "Save figures as",
+        PICTURE_FORMATS,
+        default=PICTURE_FORMATS[0],
+        required=True,
+        key=RESULTS_PICTURES,
+        persist_state="session",
+        help="The camera over each figure saves it. SVG stays sharp at any size.",
+    )
+
+
+def text_colour() -> str:
+    """Return the colour of text on the page as the visitor sees it."""
+    return "#e4eaee" if st.context.theme.type == "dark" else "#1c2b36"
+
+
+def figure_options(name: str) -> dict[str, object]:
+    """Return Plotly's options for a figure that is saved under a name."""
+    chosen = str(st.session_state.get(RESULTS_PICTURES) or PICTURE_FORMATS[0]).lower()
+    return {
+        "displaylogo": False,
+        "displayModeBar": True,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "toImageButtonOptions": {"format": chosen, "filename": name, "scale": 2 if chosen == "png" else 1},
+    }
+
+
+def show_figure(drawn: DrawnFigure, *, caption: str = "", key: str | None = None) -> None:
+    """Show a figure under its title."""
+    st.markdown(f"**{drawn.title}**")
+    st.plotly_chart(drawn.figure, config=figure_options(drawn.name), alt=drawn.alt, key=key or f"figure_{drawn.name}")
+    if caption:
+        st.caption(caption)
+
+
+def show_table(table: Table, *, titled: bool = True) -> None:
+    """Show a table under its title, with its note and a button for its CSV; `titled`: the title is not above yet."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{table.title}**" if titled else "", width="content")
+        show_csv_button(table)
+    # Text of tables may come from file names: a data frame shows it as it is, Markdown would not.
+    st.dataframe(
+        pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns)),
+        hide_index=True,
+        row_height=_ROW_HEIGHT_PX,
+        height=_ROW_HEIGHT_PX * (min(len(table.rows), _VISIBLE_ROWS) + 1) + 4,
+        key=f"table_{table.name}",
+        alt=table.title,
+    )
+    if table.note:
+        st.caption(table.note)
+
+
+def show_csv_button(table: Table) -> None:
+    """Show the button that hands a table out as CSV."""
+    st.download_button(
+        "CSV",
+        table.to_csv(),
+        file_name=f"{table.name}.csv",
+        mime="text/csv",
+        key=f"csv_{table.name}",
+        icon=":material/download:",
+        help="The table as CSV",
+        on_click="ignore",
+        width="content",
+    )

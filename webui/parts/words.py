@@ -1,0 +1,110 @@
+"""How pages write things: percentages, statuses, and names that strangers chose."""
+
+import re
+
+from bloodcell.answers.prediction_table import PredictionRow, clean_file_name
+from bloodcell.cell_classes import CELL_CLASSES
+from bloodcell.errors import BloodcellError
+
+STATUS_WORDS: dict[str, str] = {
+    "ok": "Sure",
+    "review": "Second look",
+    "refused": "No answer",
+    "error": "Unreadable",
+}
+STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "error": "✕"}
+STATUS_ICONS: dict[str, str] = {
+    "ok": ":material/check:",
+    "review": ":material/search:",
+    "refused": ":material/block:",
+    "error": ":material/broken_image:",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!])")
+LONGEST_NAME = 80
+"""Characters of a file name that are shown; the CSV holds it all."""
+
+
+def percent(share: float) -> str:
+    """Write a share from 0 to 1 as a percentage with one decimal; only 1 and 0 themselves as 100.0 % and 0.0 %."""
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %"
+
+
+def class_name(label: int) -> str:
+    """Return the name of a class to show."""
+    return CELL_CLASSES[label].display_name
+
+
+def answer_words(row: PredictionRow) -> str:
+    """Return the class that is answered, or what stands in its place."""
+    return STATUS_WORDS[row.status] if row.predicted is None else class_name(row.predicted)
+
+
+def shown_name(file: str) -> str:
+    """Return a file name as plain text: cleaned, and shortened in the middle where it is very long."""
+    name = clean_file_name(file)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME // 2 - 1]}…{name[-LONGEST_NAME // 2 :]}"
+
+
+def name_as_markdown(file: str) -> str:
+    """Return a file name as a Markdown code span.
+
+    Backslashes would not do: Streamlit replaces `:smile:` and `:material/home:` in text after escapes are resolved. It
+    leaves code spans alone; only a backtick can end one, and it is shown as an apostrophe.
+    """
+    return f"`{shown_name(file).replace('`', chr(39))}`"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun: 1 cell, 1,000 cells."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def plain_words(text: str) -> str:
+    """Return text that may hold names or words of strangers so that Markdown shows it as it is, on one line.
+
+    Otherwise a card or a ZIP could put a picture of another host, and so a request to it, on the page.
+    """
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def sentence_words(reason: str) -> str:
+    """Return a reason as a sentence of its own, safe to show as Markdown."""
+    return plain_words(f"{reason[:1].upper()}{reason[1:]}" + ("" if reason.endswith((".", "!", "?")) else "."))
+
+
+def error_words(error: BloodcellError | OSError) -> str:
+    """Return what went wrong as a sentence that says what to do, safe to show as Markdown."""
+    if isinstance(error, BloodcellError):
+        return plain_words(str(error))
+    return plain_words(f"{error.strerror}. Check the disk, then try again.")
+
+
+def duration_words(seconds: float) -> str:
+    """Write a duration with its one or two largest units: 40 s, 12 min, 3 h 20 min, 5 days."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{round(hours / 24):,} days"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def device_words(device: str | None) -> str:
+    """Write a device of the queue: CPU, GPU 0; what computes nothing waits for the jobs of its kind."""
+    kind, _, number = (device or "none").partition("-")
+    return {"cpu": "CPU", "cuda": f"GPU {number}".strip()}.get(kind, "job before it")
+
+
+def memory_words(mebibytes: float) -> str:
+    """Write an amount of memory: 840 MB, 1.4 GB."""
+    megabytes = mebibytes * 1.048576
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

@@ -1,0 +1,146 @@
+"""A new suite: which recipe, which arms, how many seeds, what it will cost, and the start."""
+
+import time
+from pathlib import Path
+
+import streamlit as st
+
+from bloodcell.config import RunConfig
+from bloodcell.errors import BloodcellError
+from bloodcell.jobs import list_runs
+from bloodcell.paths import suites_folder
+from bloodcell.processes.device_lock import device_name, is_device_held
+from bloodcell.runs.run_folder import RunFolder
+from bloodcell.suites.arms import ARM_KINDS, PAPER_ARMS
+from bloodcell.suites.suite import SUITES, Suite, build_suite
+from bloodcell.suites.suite_estimate import suite_seconds
+from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
+from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
+from webui.parts.data_choice import available_data_folders, choose_unusable, chosen_data_folder, image_count
+from webui.parts.session_keys import (
+    ABLATION_ALLOW_UNUSABLE,
+    ABLATION_ARMS,
+    ABLATION_CHOSEN,
+    ABLATION_DATA,
+    ABLATION_HANDED_IN,
+    ABLATION_NOTICE,
+    ABLATION_SEEDS,
+    ABLATION_SUITE,
+    ABLATION_TEST,
+)
+from webui.parts.words import counted, duration_words, error_words
+
+SUITE_WORDS = {
+    "quick": "80 px and 8 epochs in the fastest precision, otherwise the paper's recipe. Made for two CPU cores.",
+    "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, fp32. Made for a GPU.",
+    "smoke": "64 px, 2 epochs, 400 images: only to see that everything works.",
+}
+_NO_TEST_IMAGES = "None"
+_DOUBLE_CLICK_SECONDS = 3.0
+
+
+def choose_new_suite() -> Suite | None:
+    """Show the choices of a new suite and its start; return it, or None where none can be made of them."""
+    data = chosen_data_folder(ABLATION_DATA)
+    if data is None:
+        return None
+    name = st.selectbox("Suite", sorted(SUITES, key=list(SUITE_WORDS).index), key=ABLATION_SUITE)
+    st.caption(SUITE_WORDS[name])
+    arms = st.multiselect(
+        "Arms",
+        list(ARM_KINDS),
+        default=[kind.name for kind in PAPER_ARMS],
+        format_func=lambda arm: ARM_KINDS[arm].title,
+        key=ABLATION_ARMS,
+        help="Each changes one setting of its base; the base joins by itself.",
+    )
+    seeds = st.number_input("Seeds per arm", 1, 20, 3, key=ABLATION_SEEDS)
+    st.caption(
+        "One seed ranks nothing: another seed may turn the order around."
+        if seeds == 1
+        else "Every arm is trained once per seed, all on the same split."
+    )
+    test = _chosen_test_folder(data)
+    allow_unusable = choose_unusable(ABLATION_ALLOW_UNUSABLE)
+    if not arms:
+        st.caption("Choose at least one arm.")
+        return None
+    suite = build_suite(
+        name,
+        data_folder=data,
+        test_folder=test,
+        arms=arms,
+        seeds=range(int(seeds)),
+        allow_unusable=allow_unusable,
+    )
+    st.button(
+        f"Train {counted(len(suite.planned_runs()), 'run', 'runs')}",
+        key="ablation_start",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=_hand_in,
+        args=(suite,),
+    )
+    return suite
+
+
+def show_estimate(suite: Suite) -> None:
+    """Say how long the suite will take, and what the figure rests on."""
+    try:
+        data = Path(suite.data_folder)
+        images = image_count(data)
+        speed = _speed(suite)
+    except (BloodcellError, OSError) as error:
+        st.warning(error_words(error), icon=":material/folder_off:")
+        return
+    if speed is None:
+        st.caption("No estimate now: something else trains on this device.")
+        return
+    st.markdown(f"About **{duration_words(suite_seconds(suite, images, speed))}**")
+    st.caption(f"For {counted(images, 'image', 'images')}; rests on {speed.rests_on}. Other work slows it down.")
+
+
+def _chosen_test_folder(data: Path) -> Path | None:
+    """Show the choice of test images; a folder that says test in its name is offered first."""
+    others = {name: folder for name, folder in available_data_folders().items() if folder != data}
+    named_test = [name for name in others if "test" in name.lower()]
+    names = [*named_test, _NO_TEST_IMAGES, *(name for name in others if name not in named_test)]
+    chosen = st.selectbox(
+        "Test images",
+        names,
+        key=ABLATION_TEST,
+        help="Kept apart from training and from every choice, so their figures are honest.",
+    )
+    return others.get(chosen)
+
+
+def _hand_in(suite: Suite) -> None:
+    last = st.session_state.get(ABLATION_HANDED_IN)
+    now = time.monotonic()
+    if last is not None and last[0] == suite and now - last[1] < _DOUBLE_CLICK_SECONDS:
+        return  # the second click of a double click
+    st.session_state[ABLATION_NOTICE] = ""
+    try:
+        folder = enqueue_suite(suite)
+    except BloodcellError as error:
+        st.session_state[ABLATION_NOTICE] = error_words(error)
+        return
+    st.session_state[ABLATION_HANDED_IN] = (suite, now)
+    st.session_state[ABLATION_CHOSEN] = folder.path.name
+
+
+def _speed(suite: Suite) -> TrainingSpeed | None:
+    config = suite.arms[0].config
+    # Suites that ship ran on other computers.
+    trained = [path.parent for folder in known_suites(suites_folder()) for path in folder.runs.glob("*/metrics.csv")]
+    past = [RunFolder(path) for path in (*trained, *(job.folder for job in list_runs() if job.state == "finished"))]
+    if (found := speed_of_past_runs(config, past)) is not None:
+        return found
+    device = device_name(config.device)
+    alike = config.changed(epochs=1, seed=0, device=device.partition("-")[0])
+    return None if is_device_held(device) else _timed_speed(alike)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Timing a few training steps …")
+def _timed_speed(config: RunConfig) -> TrainingSpeed:
+    return timed_speed(config)
