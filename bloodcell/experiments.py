@@ -78,6 +78,8 @@ def fast_deep_cnn() -> RunConfig:
     return replace(fast_unet_encoder(), experiment="fast_deep_cnn", model="deep_cnn")
 
 
+FIRST_EXPERIMENT = "fast_unet_encoder"
+"""What forms offer first."""
 EXPERIMENTS: dict[str, Callable[[], RunConfig]] = {
     function.__name__: function
     for function in (

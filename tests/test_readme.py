@@ -20,9 +20,8 @@ def test_the_readme_is_read_in_a_few_minutes() -> None:
 
 
 def test_every_module_opens_with_a_docstring() -> None:
-    modules = [
-        path for room in ("bloodcell", "webui", "pages", "benchmarks") for path in (REPOSITORY / room).rglob("*.py")
-    ]
+    rooms = ("bloodcell", "webui", "pages", "benchmarks", "tools")
+    modules = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
     silent = [
         path for path in modules if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
     ]

@@ -1,9 +1,9 @@
 """How often a suite's verdicts are wrong, and how often a true difference is found.
 
-`python -m benchmarks.quality.verdict_errors` draws suites and writes the section of RESULTS.md: where all arms are equally good
-any 'better' or 'worse' is wrong; where arms are two points apart, 'differs by less than' two points is wrong. The
-spreads between seeds are those of the suites that ship, and others around them. Run it again after every change of the
-rule.
+`python -m benchmarks.quality.verdict_errors` draws suites and writes the section of RESULTS.md: where all arms are
+equally good any 'better' or 'worse' is wrong; where arms are two points apart, 'differs by less than' two points is
+wrong. The spreads between seeds are those of the suites that ship, and others around them. Run it again after every
+change of the rule.
 """
 
 import argparse

@@ -8,8 +8,8 @@ the seeds alone.
 
 A suite's arms share what is known about the spread between seeds (`seed_spread`). A seed that collapsed belongs to no
 spread: it is reported as what it is, and the other seeds are compared. Where the base never learned there is nothing to
-compare with. `benchmarks/quality/verdict_errors.py` measures how often a verdict is wrong. Permuting seeds would assume less,
-but three against three have 20 permutations and can never reach 5 %.
+compare with. `benchmarks/quality/verdict_errors.py` measures how often a verdict is wrong. Permuting seeds would assume
+less, but three against three have 20 permutations and can never reach 5 %.
 """
 
 from collections.abc import Sequence

@@ -7,9 +7,6 @@ from functools import partial
 
 import streamlit as st
 from PIL import Image
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from bloodcell.answers.classifier import ImageSource
 from bloodcell.answers.image_sources import FoundImages, passed_over_words, zip_images
@@ -23,6 +20,7 @@ from bloodcell.images.zip_images import open_zip
 from bloodcell.paths import data_folder
 from webui.classify.cells import WaitingImage, add_waiting, held_bytes
 from webui.parts.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
+from webui.parts.uploads import forget_server_copies
 from webui.parts.words import error_words, plain_words
 
 EXAMPLES_PER_CLASS = 2
@@ -75,18 +73,6 @@ def _take_uploads() -> None:
         notices = (st.session_state[CLASSIFY_NOTICE], plain_words(passed_over_words(passed_over)))
         st.session_state[CLASSIFY_NOTICE] = "\n\n".join(notice for notice in notices if notice)
     forget_server_copies(files)
-
-
-def forget_server_copies(files: list[UploadedFile]) -> None:
-    """Drop what the server holds of uploads; a new key alone leaves them in memory until the session ends.
-
-    Measured with Streamlit 1.67 on 2026-11-23: after the key changes, the browser asks for no removal, as it does when
-    a person removes a file by hand.
-    """
-    context = get_script_run_ctx()
-    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        for file in files:
-            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def _upload_images(name: str, data: bytes) -> FoundImages:

@@ -1,19 +1,18 @@
 """The cells of a session: what was handed in, what was read, and the pictures that are kept of it."""
 
 import base64
-import io
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from bloodcell.answers.classifier import Answer, Classifier, ImageSource
 from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.errors import BloodcellError
 from webui.parts.session_keys import CLASSIFY_CELLS, CLASSIFY_CHOSEN, CLASSIFY_NOTICE, CLASSIFY_WAITING
+from webui.parts.thumbnails import jpeg_bytes
 from webui.parts.words import counted, error_words
 
 MAXIMUM_CELLS = 2_000
@@ -108,15 +107,6 @@ def remove_all() -> None:
 def held_bytes(data: bytes) -> Callable[[], bytes]:
     """Return a function that hands out bytes, as an ImageSource needs one."""
     return lambda: data
-
-
-def jpeg_bytes(image: np.ndarray, side_px: int) -> bytes:
-    """Encode a cell image, uint8 RGB (H, W, 3), shrunk where a side is longer than `side_px`."""
-    picture = Image.fromarray(image)
-    picture.thumbnail((side_px, side_px))
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
 
 
 def _waiting() -> deque[WaitingImage]:

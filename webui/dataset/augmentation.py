@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.datasets.folder_scan import FolderScan
 from bloodcell.errors import BloodcellError
-from bloodcell.experiments import EXPERIMENTS, experiment_config
+from bloodcell.experiments import EXPERIMENTS, FIRST_EXPERIMENT, experiment_config
 from bloodcell.images.model_input import as_images, prepare_image
 from bloodcell.images.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.images.open_image import read_image_file
@@ -18,7 +18,6 @@ from bloodcell.training.augmentation import BatchAugmenter
 from bloodcell.training.batches import whole_image_size_px
 from webui.parts.session_keys import DATASET_AUGMENTATION_DRAWS, DATASET_EXPERIMENT
 from webui.parts.words import class_name, error_words
-from webui.train.form import FIRST_EXPERIMENT
 
 _VARIANTS = 5
 _PICTURE_PX = 128

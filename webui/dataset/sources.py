@@ -13,10 +13,10 @@ from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.images.zip_images import found_entries, open_zip, unpack_dataset
 from bloodcell.jobs import enqueue_command, read_job, stop_job
 from bloodcell.paths import home_folder
-from webui.classify.cell_inputs import forget_server_copies
 from webui.parts.data_choice import own_data_folder
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
+from webui.parts.uploads import forget_server_copies
 from webui.parts.words import counted, error_words, plain_words, sentence_words
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")

@@ -13,9 +13,9 @@ from bloodcell.answers.overlay import overlay
 from bloodcell.errors import BloodcellError
 from bloodcell.images.open_image import open_image, read_image_bytes
 from bloodcell.weights.card import find_weights, read_card, weights_names
-from webui.classify.cells import jpeg_bytes
 from webui.parts.data_choice import available_data_folders
 from webui.parts.session_keys import RESULTS_GALLERY_PAGE, RESULTS_HEAT_MAPS
+from webui.parts.thumbnails import jpeg_bytes
 from webui.parts.words import class_name, name_as_markdown, percent
 from webui.results.answers import Answers
 

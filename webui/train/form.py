@@ -8,7 +8,7 @@ import streamlit as st
 
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
-from bloodcell.experiments import EXPERIMENTS
+from bloodcell.experiments import EXPERIMENTS, FIRST_EXPERIMENT
 from bloodcell.jobs import enqueue_run
 from bloodcell.processes.device_lock import device_name
 from webui.parts.data_choice import choose_unusable, chosen_data_folder
@@ -25,7 +25,6 @@ from webui.parts.session_keys import (
 from webui.parts.words import error_words, plain_words
 from webui.train.reasons import reason
 
-FIRST_EXPERIMENT = "fast_unet_encoder"
 _DOUBLE_CLICK_SECONDS = 3.0
 _DEVICE_WORDS = {"auto": "Automatic", "cpu": "CPU", "cuda": "GPU"}
 
