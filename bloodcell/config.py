@@ -47,7 +47,7 @@ class RunConfig:
     warm_up_share: float = 0.2
     """Share of all steps in which a one-cycle schedule rises, 0 to 1."""
     augmentation: Augmentation = "paper"
-    """How training images are varied; `data/augmentation.py` has the ranges."""
+    """How training images are varied; `training/augmentation.py` has the ranges."""
     exact_batch_norm: bool = False
     """Validate with batch norm's statistics recomputed on clean training images instead of the running ones."""
     precision: Precision = "fp32"

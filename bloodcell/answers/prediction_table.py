@@ -64,7 +64,7 @@ class PredictionRow:
     model_sha256: str
     """Hash of the weights file, hexadecimal."""
     answer_sha256: str = ""
-    """Hash of all that decides an answer, see `models/answer_identity.py`; empty where it was not recorded."""
+    """Hash of all that decides an answer, see `weights/answer_identity.py`; empty where it was not recorded."""
     precision: str = ""
     """What the convolutions were computed in: 'fp32' or 'bf16'; empty where it was not recorded."""
     engine: str = ""

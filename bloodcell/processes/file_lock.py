@@ -3,7 +3,7 @@
 They are flock(2) locks. On local disks every process of a machine sees them, whatever container it is in. Between
 machines they hold where the file system passes them on: NFS 4 does, as do Lustre and CephFS. Where it does not (SMB,
 sshfs, NFS mounted with `local_lock`), a machine sees its own locks alone; what another machine does is then known by
-its sign of life only, see `training/heartbeat.py`.
+its sign of life only, see `heartbeat.py`.
 """
 
 import contextlib
