@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from webui.parts.session_keys import FRAME_DRAWN
+from webui.parts.session_keys import FRAME_DRAWN, FRAME_LOG_OUT
 
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = str(ASSETS / "favicon.png")
@@ -22,6 +22,8 @@ def draw_frame(page_title: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.title(page_title, width="content", anchor=False)
         st.caption(":material/science: Research use only, not for diagnosis", width="content")
+        if st.user.get("is_logged_in"):
+            st.button("Log out", key=FRAME_LOG_OUT, on_click=st.logout, type="tertiary")
 
 
 def require_frame() -> None:
@@ -31,7 +33,7 @@ def require_frame() -> None:
     has named the pages once. Without this, a first visit to /train would show the page without its frame.
     """
     if not st.session_state.get(FRAME_DRAWN):
-        runpy.run_path(str(ROUTER))
+        runpy.run_path(str(ROUTER), run_name="__main__")
         st.stop()
 
 

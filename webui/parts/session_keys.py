@@ -2,6 +2,8 @@
 
 FRAME_DRAWN = "frame_drawn"
 """bool, the router has run in this session."""
+FRAME_LOG_IN = "frame_log_in"
+FRAME_LOG_OUT = "frame_log_out"
 
 CLASSIFY_CELLS = "classify_cells"
 """list[Cell], what was read, in the order in which it was added."""
