@@ -25,7 +25,7 @@ from bloodcell.measures.statistics import wilson_interval
 from bloodcell.weights.file import load_weights
 from tests.builders import not_cells
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CROP_SIDES_PX = (480, 400, 320, 240)
 SEED = 2026
 """Other pictures than those by which the score was chosen, which had seeds under 10."""

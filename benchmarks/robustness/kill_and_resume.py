@@ -28,7 +28,7 @@ from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.errors import RunFolderError
 from bloodcell.runs.run_folder import RunFolder
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _TIMINGS = ("images_per_second", "seconds")
 _MOST_EPOCHS_BETWEEN_KILLS = 2
 _MOST_WRITES_PASSED = 4

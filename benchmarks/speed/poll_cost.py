@@ -26,7 +26,7 @@ from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.experiments import experiment_config
 from bloodcell.jobs import enqueue_run, read_job, stop_job
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _CHROMIUM = "/usr/bin/chromium"
 _FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 # Counts polls in a file, and sets their pace where one is given.

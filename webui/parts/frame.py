@@ -9,9 +9,9 @@ import streamlit as st
 
 from webui.parts.session_keys import FRAME_DRAWN, FRAME_LOG_OUT
 
-ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parents[1] / "assets"
 FAVICON = str(ASSETS / "favicon.png")
-ROUTER = Path(__file__).parents[1] / "app.py"
+ROUTER = Path(__file__).parents[2] / "app.py"
 APP_NAME = "Blood cell reader"
 
 
