@@ -89,12 +89,12 @@ def _accuracy(card: WeightsCard) -> Table:
     return Table(
         name="accuracy",
         title="How often it is right",
-        columns=("Measured on", "Images", "Right", "95 % interval", "Macro-F1", "Right of those shown as sure"),
+        columns=("Measured on", "Images", "Right", "95 % interval", "Macro-F1", "Right of the confident"),
         rows=tuple(rows),
         note="Right: the class with the highest probability is the true one, whether it is shown or not. Macro-F1: the "
         "mean over the classes that occur of F1, which is high where most cells of a class are found and most answers "
-        "of that class are right. Shown as sure: not refused, and with a confidence of "
-        f"{_share(card.review_threshold)} or more.",
+        "of that class are right. Confident: not refused, and with a confidence of "
+        f"{_share(card.review_threshold)} or more (the review threshold). The page Classify calls them sure.",
     )
 
 
@@ -183,15 +183,16 @@ def _calibration(card: WeightsCard) -> Table:
 
 def _second_look(card: WeightsCard) -> Table:
     stated = card.metrics["test"]["confidence"]
-    rows = [(f"the least sure {_share(part['share'], 0)}", *_caught(part)) for part in stated["review"]]
-    not_sure = f"not shown as sure (confidence below {_share(card.review_threshold)}, or refused)"
-    rows.append((not_sure, *_caught(stated["threshold"])))
+    rows = [(f"the {_share(part['share'], 0)} with the lowest confidence", *_caught(part)) for part in stated["review"]]
+    unsure = f"confidence below {_share(card.review_threshold)} (the review threshold), or refused"
+    rows.append((unsure, *_caught(stated["threshold"])))
     return Table(
         name="second-look",
-        title="What a second look catches · test images",
-        columns=("Looked at again", "Images", "Errors among them", "Share of all errors", "95 % interval"),
+        title="What a review of doubtful answers catches · test images",
+        columns=("Reviewed", "Images", "Errors among them", "Share of all errors", "95 % interval"),
         rows=tuple(rows),
-        note="On the page Classify, answers under the threshold are marked for a second look by a person.",
+        note="Errors among the answers that a person would look at again. The page Classify marks those under the "
+        "review threshold.",
     )
 
 
@@ -212,7 +213,7 @@ def _gate(card: WeightsCard) -> Table:
     return Table(
         name="gate",
         title="What it refuses to answer for",
-        columns=("Images", "n", "Refused (95 % interval)", "Shown as sure", "Of these wrong"),
+        columns=("Images", "n", "Refused (95 % interval)", "Confident answers", "Of these wrong"),
         rows=tuple(rows),
         note="The gate is the part of the program that refuses images unlike those trained on. What it looks at was "
         "chosen with photographs, fields and foreign cells of these sets in view: their rows are optimistic. All cells "
@@ -230,7 +231,7 @@ def _facts(card: WeightsCard) -> Table:
             **{f"training data: {key.replace('_', ' ')}": value for key, value in card.training_data.items()},
             **_foreign_source(card),
             "trained on": card.hardware,
-            "second look below a confidence of": _share(card.review_threshold),
+            "review threshold": "confidence of " + _share(card.review_threshold),
             "gate": _gate_words(card),
             "temperature": f"{card.temperature:.3f}",
             "tensors stored as": card.metrics.get("stored_as", "float32"),

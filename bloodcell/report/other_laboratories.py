@@ -38,6 +38,6 @@ def _tried_words(card: WeightsCard) -> str:
     except (KeyError, TypeError, ValueError):
         return ""
     return (
-        f"In {count} others ({kind}) only {refused} of the cells were refused, and of {sure:,} answers shown as sure "
-        f"{wrong:,} were wrong ({100 * wrong / max(sure, 1):.0f} %)."
+        f"Of {count} others ({kind}) it is only stated, not measured by this program, that {refused} of the cells were "
+        f"refused and that of {sure:,} confident answers {wrong:,} were wrong ({100 * wrong / max(sure, 1):.0f} %)."
     )

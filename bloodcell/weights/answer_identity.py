@@ -10,7 +10,7 @@ from bloodcell.weights.card import WeightsCard
 ComputedPrecision = Literal["fp32", "bf16"]
 """Of the convolutions, as an answer was computed; never 'auto', which another process may decide otherwise."""
 COMPUTED_PRECISIONS: tuple[ComputedPrecision, ...] = ("fp32", "bf16")
-_DECIDING_GATE_ENTRIES = ("threshold", "far", "stages")
+_DECIDING_GATE_ENTRIES = ("threshold", "stages")
 """Of a card's gate; the others tell what it was fitted to."""
 
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,16 @@ def test_words_of_strangers_stay_plain_in_markdown(card: WeightsCard) -> None:
 @pytest.mark.parametrize("path", sorted(SHIPPED_WEIGHTS.glob("*.json")), ids=lambda path: path.stem)
 def test_the_cards_in_the_repository_are_generated_from_what_is_stored(path: Path) -> None:
     assert path.with_suffix(".md").read_text() == card_markdown(read_card(path))
+
+
+def test_cards_use_the_words_of_the_classroom_and_those_of_the_bench_only_where_they_explain_them() -> None:
+    tables = card_tables(read_card(SHIPPED_WEIGHTS / "unet_encoder.json"))
+    texts = [
+        text
+        for table in tables
+        for text in (table.title, *table.columns, *(cell for row in table.rows for cell in row))
+    ]
+    assert texts
+    assert [text for text in texts if "second look" in text.lower() or re.search(r"\bsure\b", text)] == []
+    notes = " ".join(table.note for table in tables)
+    assert "The page Classify calls them sure." in notes

@@ -16,8 +16,9 @@ def test_the_card_that_ships_says_that_another_laboratory_is_unproven_and_what_t
     assert words.startswith(UNPROVEN)
     assert "of its 341 cells 341 were refused" in words
     assert "one laboratory, so it has no interval" in words
-    assert "In 2 others (CellaVision scanners too) only about half of the cells were refused" in words
-    assert "of 230 answers shown as sure 24 were wrong (10 %)" in words
+    assert "Of 2 others (CellaVision scanners too) it is only stated, not measured by this program" in words
+    assert "that about half of the cells were refused" in words
+    assert "of 230 confident answers 24 were wrong (10 %)" in words
     assert UNPROVEN in card_markdown(SHIPPED)
 
 
