@@ -26,7 +26,7 @@ def roc_figure(labels: NDArray[np.int64], probabilities: NDArray[np.float64], *,
             areas[cell_class.display_name] = curve.area
             words = f"{cell_class.display_name} · AUC {curve.area:.4f}"
             _add_line(figure, curve.false_positive_rate, curve.true_positive_rate, index=index, words=words, step="hv")
-    arranged(figure, height_px=480)
+    arranged(figure, height_px=560)
     figure.update_xaxes(title="False alarms among all other cells", range=[-0.002, 0.1] if zoom else [-0.02, 1.02])
     figure.update_yaxes(title="Found among the class", range=[0.8, 1.005] if zoom else [-0.02, 1.02])
     _share_axes(figure)
@@ -51,7 +51,7 @@ def precision_recall_figure(
             averages[cell_class.display_name] = curve.average_precision
             words = f"{cell_class.display_name} · AP {curve.average_precision:.4f}"
             _add_line(figure, curve.recall, curve.precision, index=index, words=words, step="vh")
-    arranged(figure, height_px=480)
+    arranged(figure, height_px=560)
     figure.update_xaxes(title="Recall", range=[0.8, 1.005] if zoom else [-0.02, 1.02])
     figure.update_yaxes(title="Precision", range=[0.8, 1.005] if zoom else [-0.02, 1.02])
     _share_axes(figure)

@@ -26,7 +26,7 @@ def reliability_figure(measured: Reliability) -> DrawnFigure:
     figure.update_yaxes(title="Answers", row=2, col=1, range=[0, 1.3 * max((part.n for part in bins), default=1)])
     error = measured.expected_calibration_error
     alt = f"Confidence against the share that is right in {len(bins)} bins; expected calibration error {error:.1%}."
-    title = f"Reliability: ECE {error:.2%}".replace("%", " %")
+    title = f"Reliability: expected calibration error {error:.2%}".replace("%", " %")
     return DrawnFigure(name="reliability", title=title, alt=alt, figure=figure)
 
 

@@ -14,11 +14,11 @@ def comparison_table(rows: Sequence[ArmRow]) -> Table:
         name="comparison",
         title="Arms compared",
         columns=(
-            *("Arm", "Verdict", "Seeds", "Test accuracy", "Best validation accuracy (optimistic)"),
+            *("Arm", "Verdict", "Seeds", "Test", "Validation (optimistic)"),
             *(
                 "Δ to base",
                 "95 % interval of Δ",
-                "p after Holm",
+                "p",
                 "Compared on",
                 "Epochs",
                 "Images per second",
@@ -26,11 +26,13 @@ def comparison_table(rows: Sequence[ArmRow]) -> Table:
             ),
         ),
         rows=tuple(_cells(row) for row in rows),
-        note="Accuracy: mean over seeds, then its 95 % interval over seeds, or over images where there is one seed. Δ "
-        "is the difference from the base in percentage points. Its interval and the verdict count seeds and images "
-        "together, and hold for all arms of the table at once: the chance that any of them is wrong is 5 %. With a "
-        "single seed the interval is that of the images alone. A seed that collapsed is left out of Δ. The "
-        "best epoch was picked on the validation images; test images were kept apart from every choice.",
+        note="Test, validation: the share of these images that is right, as the mean over seeds, then its 95 % "
+        "interval over seeds, or over images where there is one seed. Δ is the difference from the base in "
+        "percentage points. Its interval and the verdict count seeds and images together, and hold for all arms of "
+        "the table at once: the chance that any of them is wrong is 5 %. With a single seed the interval is that of "
+        "the images alone. A seed that collapsed, falling back towards guessing, is left out of Δ. p: how often "
+        "chance alone would show such a difference, all arms of the table considered. The best epoch was picked on "
+        "the validation images; test images were kept apart from every choice.",
     )
 
 

@@ -122,8 +122,8 @@ def test_size_images_epochs_precision_and_seeds_stand_beside_every_figure(suite:
     for table in paper_tables(group_arms(list_records(suite))):
         for row in table.rows:
             cells = dict(zip(table.columns, row, strict=True))
-            assert (cells["Seeds, here"], cells["Image size, px"]) == ("2", "256")
-            assert (cells["Training images"], cells["Precision, here"]) == ("2,560", "fp32")
+            assert (cells["Seeds"], cells["Size, px"]) == ("2", "256")
+            assert (cells["Training images"], cells["Precision"]) == ("2,560", "fp32")
             assert cells["Epochs, here"] in ("40", "60")
 
 

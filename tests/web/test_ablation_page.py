@@ -68,8 +68,8 @@ def test_a_finished_suite_shows_verdicts_and_figures(open_page: OpenPage) -> Non
 
 def test_what_the_figures_come_from_stands_beneath_them(open_page: OpenPage) -> None:
     write_drawn_suite(suites_folder() / "drawn", seeds=(0, 1))
-    origin = next(caption.value for caption in open_page().caption if "split seed" in caption.value)
-    for part in ("pbc3200", "80 px", "seeds 0, 1", "drawn, not measured"):
+    origin = next(caption.value for caption in open_page().caption if "by seed 0" in caption.value)
+    for part in ("pbc3200", "80 px", "trained with seeds 0, 1", "drawn, not measured"):
         assert part in origin
 
 

@@ -79,8 +79,8 @@ def test_the_card_shows_each_class_and_where_the_weights_come_from() -> None:
 
 
 def test_without_any_weights_the_page_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("weights_card", "weights_store"):
-        monkeypatch.setattr(f"bloodcell.models.{module}.SHIPPED_WEIGHTS", tmp_path / "nothing")
+    for module in ("card", "store"):
+        monkeypatch.setattr(f"bloodcell.weights.{module}.SHIPPED_WEIGHTS", tmp_path / "nothing")
     page = opened()
     assert "no weights here" in page.warning[0].value
     assert page.file_uploader

@@ -1,6 +1,8 @@
 """Words that a newcomer cannot know stand nowhere, and a class has one name and one colour wherever it is shown."""
 
 import ast
+import csv
+import io
 import re
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from bloodcell.figures.pictures import confusion_picture
 from bloodcell.figures.ranking import precision_recall_figure, roc_figure
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.paths import SHIPPED_WEIGHTS
-from bloodcell.report.model_card import card_tables
+from bloodcell.report.model_card import card_markdown, card_tables
 from bloodcell.weights.card import read_card
 from tests.conftest import REPOSITORY
 from webui.classify.cell_detail import probability_chart
@@ -94,11 +96,20 @@ def test_a_class_has_one_colour_in_every_figure() -> None:
     assert list(probability_chart([0.125] * CLASS_COUNT, range(CLASS_COUNT)).data[0].marker.color) == COLOURS
 
 
-def test_a_class_has_one_name_in_tables_and_on_pages() -> None:
+@pytest.mark.parametrize("weights", ["unet_encoder", "deep_cnn", "simple_cnn"])
+def test_a_class_has_one_name_in_tables_and_on_pages(weights: str) -> None:
     assert [class_name(label) for label in range(CLASS_COUNT)] == list(DISPLAY_NAMES.values()) == NAMES
-    tables = {table.name: table for table in card_tables(read_card(SHIPPED_WEIGHTS / "unet_encoder.json"))}
-    assert [row[0] for row in tables["classes-test"].rows] == NAMES
+    card = read_card(SHIPPED_WEIGHTS / f"{weights}.json")
+    tables = {table.name: table for table in card_tables(card)}
+    of_classes = [table for name, table in tables.items() if name.startswith("classes-")]
+    assert len(of_classes) == 3
+    for table in of_classes:
+        assert [row[0] for row in table.rows] == NAMES
+        rows = list(csv.reader(io.StringIO(table.to_csv().decode())))
+        assert [row[0] for row in rows[1:]] == NAMES
+        assert all(f"<td>{name}</td>" in table.to_html() for name in NAMES)
     assert list(tables["confusion-matrix"].columns[1:]) == [row[0] for row in tables["confusion-matrix"].rows] == NAMES
+    assert f"| {' | '.join(NAMES)} |" in card_markdown(card)
 
 
 def test_names_and_colours_tell_all_classes_apart() -> None:

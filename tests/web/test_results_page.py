@@ -1,5 +1,6 @@
 """The Results page, run from the router: empty, with runs, and when something is damaged."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bloodcell.answers.prediction_table import read_labelled_table
-from bloodcell.cell_classes import CLASS_COUNT
+from bloodcell.cell_classes import CLASS_COUNT, DISPLAY_NAMES
 from bloodcell.config import RunConfig
 from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
 from webui.results.answers import VALIDATION, Answers, AnswerSource
@@ -89,12 +90,42 @@ def test_a_suites_arms_are_compared_with_a_verdict_each(open_page: OpenPage, sui
     assert verdicts["U-Net encoder"] == "–"
 
 
+def test_sentences_in_tables_are_wrapped_and_not_cut(open_page: OpenPage, suite: Path) -> None:
+    page = open_page()
+    frame = next(frame for frame in page.dataframe if "Verdict" in frame.value)
+    longest = max(map(len, frame.value["Verdict"]))
+    assert longest > 40
+    width = json.loads(frame.proto.columns)["Verdict"]["width"]
+    lines = frame.proto.row_height // 21
+    assert 6.3 * longest <= lines * (width - 17)
+    assert json.loads(frame.proto.columns)["Arm"]["pinned"]
+
+
 def test_the_papers_tables_stand_beside_ours(open_page: OpenPage, suite: Path) -> None:
     page = _see(open_page(), PAPER)
     assert "in the paper's order" in _texts(page)
     third, fourth, *_ = (frame.value for frame in page.dataframe)
-    assert list(third["Best validation accuracy, paper"]) == ["71.25 %", "90.00 %", "98.75 %"]
+    assert list(third["Validation, paper"]) == ["71.25 %", "90.00 %", "98.75 %"]
     assert list(fourth["Δ, paper"]) == ["–", "−86.25"]
+
+
+def test_every_figure_of_the_classes_is_explained_where_it_stands(open_page: OpenPage, suite: Path) -> None:
+    page = _see(open_page(), CLASSES)
+    words = " ".join(caption.value for caption in page.caption)
+    for name in (*_table(page, "AUC").columns[1:-1], "macro-F1", "expected calibration error"):
+        assert f"{name}:" in words or f"{name} (" in words or f"The {name} is" in words, name
+
+
+@pytest.mark.parametrize(
+    ("view", "columns"),
+    [(CLASSES, ["Class"]), (MISTAKES, ["truth", "answer"]), (COMPARE, ["truth", "first answer", "second answer"])],
+)
+def test_tables_and_their_csv_name_classes_as_every_page_does(
+    open_page: OpenPage, suite: Path, view: str, columns: list[str]
+) -> None:
+    table = _table(_see(open_page(), view), columns[0])
+    for column in columns:
+        assert set(table[column]) <= set(DISPLAY_NAMES.values()), column
 
 
 @pytest.mark.parametrize("view", [CURVES, PAPER, MISTAKES, CLASSES, SUBTYPES, COMPARE, EVALUATE])

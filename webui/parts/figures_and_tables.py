@@ -1,5 +1,7 @@
 """How pages show figures and tables: each figure with its button to save it, each table with its CSV."""
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -8,8 +10,13 @@ from bloodcell.report.table import Table
 from webui.parts.session_keys import RESULTS_PICTURES
 
 PICTURE_FORMATS = ("PNG", "SVG")
-_ROW_HEIGHT_PX = 36
+_ROW_HEIGHT_PX, _LINE_HEIGHT_PX = 36, 21
 _VISIBLE_ROWS = 16
+_CHARACTER_PX, _CELL_PADDING_PX = 6.3, 17
+"""Measured on the page's font; what is wider by itself is cut by the next column, not wrapped."""
+_PROSE_PX, _FIRST_PROSE_PX = 330, 250
+"""Width of a column of sentences, which wrap; less for the first column, which stays while the others are scrolled."""
+_PAGE_PX = 1220
 
 
 def choose_picture_format() -> None:
@@ -54,17 +61,45 @@ def show_table(table: Table, *, titled: bool = True) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{table.title}**" if titled else "", width="content")
         show_csv_button(table)
+    widths = _widths(table)
+    prose = _prose_widths(table)
+    lines = max([1, *(_lines(row[place], px) for row in table.rows for place, px in prose.items())])
+    row_height = max(_ROW_HEIGHT_PX, _LINE_HEIGHT_PX * lines + 12)
     # Text of tables may come from file names: a data frame shows it as it is, Markdown would not.
     st.dataframe(
         pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns)),
         hide_index=True,
-        row_height=_ROW_HEIGHT_PX,
-        height=_ROW_HEIGHT_PX * (min(len(table.rows), _VISIBLE_ROWS) + 1) + 4,
+        row_height=row_height,
+        height=_ROW_HEIGHT_PX + row_height * min(len(table.rows), _VISIBLE_ROWS) + 4,
+        column_config={
+            name: st.column_config.TextColumn(width=prose.get(place), pinned=place == 0)
+            for place, name in enumerate(table.columns)
+        },
         key=f"table_{table.name}",
         alt=table.title,
     )
-    if table.note:
-        st.caption(table.note)
+    goes_on = sum(prose.get(place, px) for place, px in enumerate(widths)) > _PAGE_PX
+    if table.note or goes_on:
+        st.caption(
+            " ".join(filter(None, [table.note, "Scroll the table sideways for more columns." if goes_on else ""]))
+        )
+
+
+def _widths(table: Table) -> list[int]:
+    """Return how wide each column would be with every cell on one line."""
+    longest = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    return [round(_CHARACTER_PX * characters) + _CELL_PADDING_PX for characters in longest]
+
+
+def _prose_widths(table: Table) -> dict[int, int]:
+    """Return the widths of the columns whose cells are too long for one line, by place."""
+    limits = ((place, _PROSE_PX if place else _FIRST_PROSE_PX, px) for place, px in enumerate(_widths(table)))
+    return {place: limit for place, limit, px in limits if px > limit}
+
+
+def _lines(text: str, px: int) -> int:
+    """Return how many lines a text takes at a width; words are not broken, so a line holds a little less."""
+    return math.ceil(_CHARACTER_PX * len(text) * 1.1 / (px - _CELL_PADDING_PX))
 
 
 def show_csv_button(table: Table) -> None:

@@ -20,11 +20,12 @@ def show_classes(answers: Answers) -> None:
     """Show bars, curves, reliability and the table behind them."""
     labels, probabilities = answers.table.labels, answers.table.probabilities
     figures = classification_figures(labels, probabilities)
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        show_figure(per_class_figure(figures.per_class))
-    with right:
-        show_table(classes_table(answers))
+    show_figure(per_class_figure(figures.per_class))
+    show_table(classes_table(answers))
+    st.caption(
+        "Each class against all others, while the probability from which a cell counts as of the class goes from "
+        "high to low: how many cells of the class are found, and what that costs."
+    )
     zoom = st.toggle(
         "Zoom into the corner", value=True, key=RESULTS_ZOOM, persist_state="session", help="Where good models differ."
     )
@@ -36,7 +37,7 @@ def show_classes(answers: Answers) -> None:
     show_figure(
         reliability_figure(reliability(labels, probabilities)),
         caption="On the dotted line a confidence is kept: of answers with 90 % confidence, 90 % are right. Bars: 95 % "
-        "intervals. ECE is the mean distance from the line.",
+        "intervals. The expected calibration error is the mean distance from the line.",
     )
 
 
@@ -65,4 +66,9 @@ def classes_table(answers: Answers) -> Table:
         title=f"Macro-F1 {figures.macro_f1:.4f}{macro_f1_words(figures)}",
         columns=("Class", "Precision", "Recall", "F1", "AUC", "Average precision", "Images"),
         rows=tuple(rows),
+        note="Precision: of the answers with this class, the share that is right. Recall: of the cells of this "
+        "class, the share that is found. F1: their harmonic mean; macro-F1: the mean of F1 over the classes that "
+        "occur. AUC (area under the ROC curve): how often a cell of the class gets a higher probability of it than "
+        "another cell; 0.5 is guessing. Average precision: the mean precision on the way to finding every cell. All "
+        "are best at 1.",
     )

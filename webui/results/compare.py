@@ -69,8 +69,8 @@ def test_words(counts: PairedAnswers) -> str:
     verdict = "can be chance" if counts.p_value >= 0.05 else "is more than chance would do in 19 of 20 cases"
     return (
         f"McNemar's exact test on the {counted(one_sided, 'image', 'images')} that only one of them gets right: "
-        f"p = {counts.p_value:.3g}. The difference of these two runs {verdict}. This compares two runs, not two arms: "
-        "another seed of the same arm changes sides as well."
+        f"p = {counts.p_value:.3g}, which is how often chance alone would show such a difference. "
+        f"It {verdict}. This compares two runs, not two arms: another seed of the same arm changes sides as well."
     )
 
 

@@ -37,10 +37,10 @@ def show_suite_table(folder: SuiteFolder) -> None:
     st.subheader("Figures", anchor=False)
     st.table(_figure_columns(rows), border="horizontal", alt="Accuracies and speed per arm")
     st.caption(
-        "Mean over seeds ± standard deviation, then its 95 % intervals over seeds and over images (Wilson). The best "
-        "epoch was picked on the validation images: their figure is optimistic. Training accuracy is measured with "
-        "augmentation and dropout on, which lowers it; where it still lies above validation, the run overfits or "
-        "validation swings."
+        "Mean over seeds ± standard deviation, then its 95 % intervals over seeds and over images. The best epoch "
+        "was picked on the validation images: their figure is optimistic. Training accuracy is measured on varied "
+        "images and with dropout on, which switches parts of the network off and lowers it; where it still lies "
+        "above validation, the run learned its images by heart or validation moves from epoch to epoch."
     )
     st.caption(_origin_words(suite, rows))
     st.download_button(
@@ -139,6 +139,7 @@ def _origin_words(suite: Suite, rows: Sequence[ArmRow]) -> str:
     hardware = ", ".join(dict.fromkeys(name for row in rows for name in row.hardware))
     seeds = ", ".join(map(str, suite.seeds))
     return (
-        f"{Path(suite.data_folder).name} · {config.image_size_px} px · {config.precision} · split seed "
-        f"{config.split_seed} · seeds {seeds} · {hardware} · version {suite.code_version}"
+        f"{Path(suite.data_folder).name}, parted into training and validation images by seed {config.split_seed} · "
+        f"{config.image_size_px} px · trained with seeds {seeds} · computed in {config.precision} on {hardware} · "
+        f"version {suite.code_version}"
     )
