@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test check format clean
+.PHONY: app test test-avx2 check format clean
 
 app: $(VENV)/app-ready
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev-ready
 	$(BIN)/python -m pytest
+
+# What depends on the processor, as one without AVX-512 computes it.
+test-avx2: $(VENV)/dev-ready
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -m "not browser" -rs \
+		tests/answers tests/devices tests/laboratories tests/publishing tests/training/test_training.py tests/weights
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff format --check .

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bloodcell.devices.threads import spin_briefly
+
+spin_briefly()  # before torch is there, as every entry point does
+
 from bloodcell.config import RunConfig
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.jobs.queue import read_entries

@@ -10,7 +10,7 @@ from bloodcell.answers.engine_choice import EngineName
 from bloodcell.answers.folded import FoldedClassifier
 from bloodcell.answers.gate import stage_statistics
 from bloodcell.config import Precision
-from bloodcell.devices.precision import answers_in_bf16, pick_device
+from bloodcell.devices.precision import answers_in_bf16, pick_device, runs_bf16_natively
 from bloodcell.errors import EngineUnavailable
 from bloodcell.images.model_input import normalise
 from bloodcell.images.normalisation import PixelScale
@@ -81,12 +81,15 @@ def make_engine(
     """Make the engine of a name, or the one that 'auto' means here.
 
     Raises:
-        EngineUnavailable: OpenVINO is asked for and not installed, or asked for together with a GPU.
+        EngineUnavailable: OpenVINO is asked for and not installed, or asked for together with a GPU; or bf16 is asked
+            for and is no arithmetic of the device.
         BloodcellError: a GPU is asked for and there is none.
     """
     if name == "openvino" and device == "cuda":
         raise EngineUnavailable("OpenVINO answers on the processor here. Choose the CPU, or torch as the engine.")
     on = torch.device("cpu") if name == "openvino" else pick_device(device)
+    if precision == "bf16" and not runs_bf16_natively(on):
+        raise EngineUnavailable("This processor does not compute in bf16. Choose fp32, or let it choose by itself.")
     pixels = (weights.card.mean, weights.card.std)
     in_bf16 = precision == "bf16" or (precision == "auto" and answers_in_bf16(on))
     if name == "openvino" or (name == "auto" and on.type == "cpu" and find_spec("openvino") is not None):

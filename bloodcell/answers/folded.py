@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from bloodcell.devices.precision import runs_bf16_natively
 from bloodcell.models.cell_classifier import CellClassifier
 
 
@@ -25,7 +26,8 @@ class FoldedClassifier(CellClassifier):
         fold_batch_norm(folded)
         self._head = folded.to(device)
         self.encoder = copy.deepcopy(folded).to(feature_dtype).to(memory_format=torch.channels_last)
-        if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        fuses = feature_dtype == torch.float32 or runs_bf16_natively(device)
+        if device.type == "cpu" and torch.backends.mkldnn.is_available() and fuses:
             fuse_relu(self.encoder)
 
     def forward_stages(self, images: Tensor) -> list[Tensor]:

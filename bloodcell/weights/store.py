@@ -71,6 +71,8 @@ def refuse_name(name: str, *, to: Path | None = None) -> None:
     Raises:
         WeightsError: it holds other characters than it may, or weights that ship have it.
     """
+    if not name:
+        raise WeightsError("Give the weights a name: small letters, digits and underscores.")
     if not _NAME.fullmatch(name):
         raise WeightsError(f"'{name}' cannot be a name of weights. Use small letters, digits and underscores.")
     ships = to is not None and to.resolve() == SHIPPED_WEIGHTS

@@ -1,5 +1,8 @@
 import contextlib
 import io
+import os
+import subprocess
+import sys
 import threading
 import zipfile
 from dataclasses import replace
@@ -15,18 +18,22 @@ from PIL import Image
 from bloodcell.answers.classifier import GROUP_SIZE, Classifier, ImageSource
 from bloodcell.answers.image_sources import open_sources
 from bloodcell.datasets.drawn_cells import draw_cell
-from bloodcell.devices.precision import runs_bf16_natively
 from bloodcell.errors import DatasetError
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.weights.answer_identity import answer_sha256
 from bloodcell.weights.file import load_weights
-from tests.answers.optional_engines import needs_openvino
+from tests.answers.computing import needs_bf16, needs_openvino
 from tests.answers.pictures import encoded, write_broken_and_odd_files
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(
     scope="module",
-    params=[("torch", "fp32"), ("torch", "bf16"), pytest.param(("openvino", "fp32"), marks=needs_openvino)],
+    params=[
+        ("torch", "fp32"),
+        pytest.param(("torch", "bf16"), marks=needs_bf16),
+        pytest.param(("openvino", "fp32"), marks=needs_openvino),
+    ],
     ids="-".join,
 )
 def classifier(finished_run: RunFolder, request: pytest.FixtureRequest) -> Classifier:
@@ -83,13 +90,32 @@ def test_every_answer_names_what_it_was_computed_with(classifier: Classifier) ->
     }
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 def test_a_precision_that_is_asked_for_is_the_one_that_is_recorded(
     finished_run: RunFolder, precision: Literal["fp32", "bf16"]
 ) -> None:
-    if precision == "bf16" and not runs_bf16_natively(torch.device("cpu")):
-        pytest.skip("this processor has no bf16")
     assert Classifier.load(finished_run.best, device="cpu", precision=precision).answered_by.precision == precision
+
+
+@pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=needs_openvino)])
+def test_on_a_processor_without_bf16_it_is_refused_and_never_chosen(finished_run: RunFolder, engine: str) -> None:
+    code = """
+import sys
+from bloodcell.answers.classifier import Classifier
+from bloodcell.errors import EngineUnavailable
+path, engine = sys.argv[1:]
+print(Classifier.load(path, device="cpu", engine=engine).answered_by.precision)
+try:
+    Classifier.load(path, device="cpu", precision="bf16", engine=engine)
+except EngineUnavailable as error:
+    print(error)
+"""
+    masked = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    command = [sys.executable, "-c", code, finished_run.best, engine]
+    result = subprocess.run(command, cwd=REPOSITORY, env=masked, capture_output=True, text=True, check=True)
+    chosen, refused = result.stdout.splitlines()
+    assert chosen == "fp32"
+    assert "does not compute in bf16" in refused
 
 
 def test_an_edited_temperature_or_threshold_changes_the_answer_hash(finished_run: RunFolder) -> None:

@@ -7,6 +7,7 @@ from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.images.model_input import as_images, model_input
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from tests.answers.computing import needs_bf16
 
 CPU = torch.device("cpu")
 
@@ -59,7 +60,7 @@ def test_bf16_stays_near_fp32_and_its_logits_are_float32(name: str) -> None:
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bf16)])
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 48, 80), (16, 3, 128, 128), (2, 3, 33, 47)])
 def test_a_fused_convolution_gives_what_convolution_and_relu_give(
     shape: tuple[int, int, int, int], dtype: torch.dtype

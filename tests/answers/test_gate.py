@@ -19,6 +19,7 @@ from bloodcell.images.open_image import open_image
 from bloodcell.models.registry import MODEL_BUILDERS, build_model
 from bloodcell.publishing.gate_fit import HELD_OUT_QUANTILE, MARGIN, fit_gate
 from bloodcell.weights.file import LoadedWeights, load_weights
+from tests.answers.computing import needs_bf16
 
 STATUSES = ("ok", "review")
 
@@ -182,6 +183,7 @@ def test_scores_depend_neither_on_the_batch_nor_on_the_order(
     assert together[::-1] == refusals(classifier, mixed[::-1])
 
 
+@needs_bf16
 @pytest.mark.real_images
 def test_both_precisions_decide_alike(real_cells: list[np.ndarray], real_data_folder: Path) -> None:
     fields = sorted((real_data_folder / "bccd" / "JPEGImages").iterdir())[:20]

@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import numpy as np
@@ -74,23 +73,6 @@ def test_a_class_that_nothing_speaks_for_has_an_empty_map() -> None:
     _, maps = logits_and_heat_maps(model, features)
     assert maps[0, 3].max() == 0
     assert maps[0].max() == pytest.approx(1, abs=1e-5)
-
-
-def test_all_heat_maps_after_the_forward_pass_take_a_tenth_of_the_packages_time_for_one() -> None:
-    model = trained_like("unet_encoder")
-    images = torch.randn(2, 3, 128, 128)
-    with torch.no_grad():
-        features = model.forward_features(images)
-    with GradCAM(model=model, target_layers=[last_layer(model)]) as reference:
-        theirs, ours = [], []
-        for _ in range(5):
-            start = time.perf_counter()
-            reference(input_tensor=images, targets=[ClassifierOutputTarget(0)] * 2)
-            theirs.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            resize_heat_maps(logits_and_heat_maps(model, features)[1], 128, 128)
-            ours.append(time.perf_counter() - start)
-    assert np.median(ours) < np.median(theirs) / 10
 
 
 def test_the_overlay_leaves_an_image_alone_at_strength_0() -> None:

@@ -16,7 +16,7 @@ from bloodcell.images.model_input import as_images, model_input
 from bloodcell.images.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from bloodcell.models.registry import MODEL_BUILDERS
 from bloodcell.runs.run_folder import RunFolder
-from tests.answers.optional_engines import needs_openvino
+from tests.answers.computing import needs_bf16, needs_openvino
 from tests.answers.pictures import encoded
 from tests.answers.test_folded import used_model
 from tests.conftest import REPOSITORY
@@ -76,6 +76,7 @@ def test_classes_refusals_probabilities_and_heat_maps_are_those_of_torch() -> No
 
 
 @needs_openvino
+@needs_bf16
 def test_in_bf16_it_comes_to_the_verdicts_of_torch() -> None:
     with_torch, with_openvino = both("bf16")
     rows, others = with_torch.rows(pictures()), with_openvino.rows(pictures())

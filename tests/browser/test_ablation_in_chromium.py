@@ -28,7 +28,9 @@ def test_an_interrupted_suite_goes_on_to_its_verdict(chromium: Browser, drawn_da
         expect(page.get_by_text("0 of 2 runs finished")).to_be_visible()
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_text("2 of 2 runs finished · finished")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
-        expect(page.get_by_text("one seed ranks nothing").or_(page.get_by_text("never learned"))).to_be_visible()
+        # One epoch on drawn cells teaches the base on some computers and not on others; either is said, maybe twice.
+        verdict = page.get_by_text("one seed ranks nothing").or_(page.get_by_text("concludes nothing"))
+        expect(verdict.first).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("button", name="Download CSV").click()
         rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(), newline="")))

@@ -41,7 +41,10 @@ def fill_number(page: Page, label: str, value: int) -> None:
 def publish_and_choose(page: Page) -> None:
     """Publish the only run under NAME and let it answer on Classify."""
     page.get_by_role("link", name="Models").first.click()
-    page.get_by_role("textbox", name="Name", exact=True).fill(NAME)
+    name = page.get_by_role("textbox", name="Name", exact=True)
+    expect(name).to_be_visible()
+    page.wait_for_selector(IDLE)  # what is typed while the page is still drawn is lost with the field
+    name.fill(NAME)
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("is published")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     page.get_by_role("button", name="Use for Classify").click()

@@ -60,7 +60,7 @@ def by_hand(drawn_dataset: Path) -> Any:
 
 def stop_writing(process: "subprocess.Popen[bytes]") -> None:
     os.kill(process.pid, signal.SIGSTOP)
-    wait_for(lambda: "T" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0], seconds=5)
+    wait_for(lambda: "T" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0])
 
 
 STRANGE: dict[str, dict[str, Any]] = {
@@ -186,14 +186,14 @@ def test_a_run_of_another_machine_whose_locks_are_not_seen_is_kept_while_it_give
     try:
         with pytest.raises(RunFolderError, match="worked on by another just now"):
             delete_run(run.path)
-        assert wait_for_state(run.path, "running", seconds=5).silent_seconds is not None
+        assert wait_for_state(run.path, "running").silent_seconds is not None
         with pytest.raises(RunFolderError, match=r"Stop it first|worked on by"):
             delete_run(run.path)
     finally:
         ended.set()
         living.join()
     monkeypatch.setattr("bloodcell.jobs.job.LIVES_WITHIN_SECONDS", 0.5)
-    job = wait_for_state(run.path, "lost", seconds=5)
+    job = wait_for_state(run.path, "lost")
     assert "worked on by another" in job.reason
     delete_run(run.path)
     assert not run.path.exists()
@@ -211,7 +211,7 @@ def test_a_training_that_hangs_is_killed_some_time_after_it_was_asked_to_stop(
     assert read_job(folder).state == "stopping"
     monkeypatch.setattr(ending, "KILL_AFTER_SECONDS", 1.0)
     stop_job(folder)
-    job = wait_for_state(folder, "stopped", seconds=10)
+    job = wait_for_state(folder, "stopped")
     assert "was killed" in job.reason
     resume_run(folder)
     wait_for_state(folder, "running")
@@ -278,8 +278,8 @@ def test_an_entry_that_cannot_be_read_blocks_nobody(bad: object, drawn_dataset: 
     text = bad if isinstance(bad, str) else json.dumps({**json.loads(broken.path.read_text()), **bad})  # type: ignore[dict-item]
     broken.path.write_text(text)
     enqueue_command(["check", str(drawn_dataset)], folder=tmp_path / "good", device="none")
-    wait_for_state(tmp_path / "good", "finished", seconds=30)
-    wait_for(lambda: not worker_processes(), seconds=10)
+    wait_for_state(tmp_path / "good", "finished")
+    wait_for(lambda: not worker_processes())
     assert not broken.path.exists()
     assert broken.path.with_suffix(".unreadable").exists()
 
@@ -291,8 +291,8 @@ def test_a_job_whose_folder_is_gone_blocks_nobody(enqueue: Enqueue, drawn_datase
         add_entry(["check", str(drawn_dataset)], tmp_path / "gone", "none")
     (tmp_path / "gone").rmdir()
     enqueue_command(["check", str(drawn_dataset)], folder=tmp_path / "good", device="none")
-    wait_for_state(tmp_path / "good", "finished", seconds=30)
-    wait_for(lambda: read_entries() == [], seconds=10)
+    wait_for_state(tmp_path / "good", "finished")
+    wait_for(lambda: read_entries() == [])
 
 
 def test_a_run_is_not_started_in_a_folder_that_is_being_deleted(drawn_dataset: Path) -> None:

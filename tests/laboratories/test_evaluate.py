@@ -197,10 +197,15 @@ def test_test_images_that_were_trained_on_publish_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "a.b"])
+@pytest.mark.parametrize("name", ["../x", "A", "a b", "x" * 65, "a.b"])
 def test_a_name_that_is_no_name_is_refused(finished_run: RunFolder, name: str) -> None:
     with pytest.raises(WeightsError, match="cannot be a name"):
         publish(finished_run, name)
+
+
+def test_weights_are_not_published_without_a_name(finished_run: RunFolder) -> None:
+    with pytest.raises(WeightsError, match="Give the weights a name"):
+        publish(finished_run, "")
 
 
 def test_a_published_model_knows_its_training_images_and_refuses_what_is_unlike_them(

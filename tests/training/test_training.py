@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from bloodcell.answers.prediction_table import read_labelled_table
-from bloodcell.config import RunConfig
+from bloodcell.config import Precision, RunConfig
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.datasets.split import read_split
 from bloodcell.errors import DatasetError, RunFolderError, TrainingDiverged
 from bloodcell.runs.checkpoint import LoopState, load_checkpoint
 from bloodcell.runs.run_folder import RunFolder, RunStatus
 from bloodcell.weights.file import load_weights
+from tests.answers.computing import needs_bf16
 from tests.conftest import held_elsewhere, quick_config, train_or_resume, train_quietly
 
 
@@ -256,15 +257,15 @@ def test_unusable_images_are_left_out_of_a_run(drawn_dataset: Path, tmp_path: Pa
     assert "platelet/broken.jpg" not in names
 
 
+# Validation computes in fp32; where bf16 answers, it rounds.
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), pytest.param("bf16", 2e-2, marks=needs_bf16)])
 def test_answers_of_the_stored_weights_equal_the_stored_predictions(
-    finished_run: RunFolder, drawn_dataset: Path
+    finished_run: RunFolder, drawn_dataset: Path, precision: Precision, tolerance: float
 ) -> None:
     from bloodcell.answers.classifier import Classifier
     from bloodcell.images.open_image import read_image_file
 
     table = read_labelled_table(finished_run.predictions)
     images = [read_image_file(drawn_dataset / name) for name in table.files]
-    # Validation computes in fp32; where bf16 answers, it rounds.
-    for precision, tolerance in (("fp32", 1e-5), ("bf16", 2e-2)):
-        answered = Classifier.load(finished_run.best, device="cpu", precision=precision).probabilities(images)
-        np.testing.assert_allclose(answered, table.probabilities, rtol=0, atol=tolerance)
+    answered = Classifier.load(finished_run.best, device="cpu", precision=precision).probabilities(images)
+    np.testing.assert_allclose(answered, table.probabilities, rtol=0, atol=tolerance)
