@@ -239,10 +239,7 @@ def _facts(card: WeightsCard) -> Table:
             "program version": card.code_version,
             **_measured_in(card),
             "SHA-256 of the tensors": card.tensors_sha256,
-            **{
-                f"SHA-256 of all that decides an answer, in {name}": answer_sha256(card, name)
-                for name in COMPUTED_PRECISIONS
-            },
+            **{f"SHA-256 of what decides, {name}": answer_sha256(card, name) for name in COMPUTED_PRECISIONS},
         },
     )
 

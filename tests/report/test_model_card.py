@@ -78,7 +78,7 @@ def test_every_table_says_what_is_stored(card: WeightsCard) -> None:
     assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "0", "–"),)
     assert tables["recipe"].rows == (("epochs", "12"),)
     assert ("another laboratory's images", "341 crops") in tables["facts"].rows
-    assert ("SHA-256 of all that decides an answer, in bf16", answer_sha256(card, "bf16")) in tables["facts"].rows
+    assert ("SHA-256 of what decides, bf16", answer_sha256(card, "bf16")) in tables["facts"].rows
     assert ("test images answered in", "fp32 by torch") in tables["facts"].rows
 
 

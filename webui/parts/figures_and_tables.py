@@ -11,11 +11,14 @@ from webui.parts.session_keys import RESULTS_PICTURES
 
 PICTURE_FORMATS = ("PNG", "SVG")
 _ROW_HEIGHT_PX, _LINE_HEIGHT_PX = 36, 21
+_WRAPPING_ROW_PX = 66
+"""Streamlit wraps text in rows higher than 4 rem alone."""
 _VISIBLE_ROWS = 16
 _CHARACTER_PX, _CELL_PADDING_PX = 6.3, 17
 """Measured on the page's font; what is wider by itself is cut by the next column, not wrapped."""
-_PROSE_PX, _FIRST_PROSE_PX = 330, 250
-"""Width of a column of sentences, which wrap; less for the first column, which stays while the others are scrolled."""
+_PROSE_PX, _FIRST_PROSE_PX, _PINNED_PX = 330, 300, 220
+"""Widths of a column of sentences, which wrap, and of the first column, which stays while others are scrolled if it
+leaves room for them on a narrow screen."""
 _PAGE_PX = 1220
 
 
@@ -64,7 +67,7 @@ def show_table(table: Table, *, titled: bool = True) -> None:
     widths = _widths(table)
     prose = _prose_widths(table)
     lines = max([1, *(_lines(row[place], px) for row in table.rows for place, px in prose.items())])
-    row_height = max(_ROW_HEIGHT_PX, _LINE_HEIGHT_PX * lines + 12)
+    row_height = _ROW_HEIGHT_PX if lines == 1 else max(_WRAPPING_ROW_PX, _LINE_HEIGHT_PX * lines + 12)
     # Text of tables may come from file names: a data frame shows it as it is, Markdown would not.
     st.dataframe(
         pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns)),
@@ -72,8 +75,8 @@ def show_table(table: Table, *, titled: bool = True) -> None:
         row_height=row_height,
         height=_ROW_HEIGHT_PX + row_height * min(len(table.rows), _VISIBLE_ROWS) + 4,
         column_config={
-            name: st.column_config.TextColumn(width=prose.get(place), pinned=place == 0)
-            for place, name in enumerate(table.columns)
+            table.columns[place]: st.column_config.TextColumn(width=px, pinned=place == 0 and px <= _PINNED_PX)
+            for place, px in {0: widths[0], **prose}.items()
         },
         key=f"table_{table.name}",
         alt=table.title,
@@ -92,9 +95,10 @@ def _widths(table: Table) -> list[int]:
 
 
 def _prose_widths(table: Table) -> dict[int, int]:
-    """Return the widths of the columns whose cells are too long for one line, by place."""
-    limits = ((place, _PROSE_PX if place else _FIRST_PROSE_PX, px) for place, px in enumerate(_widths(table)))
-    return {place: limit for place, limit, px in limits if px > limit}
+    """Return the widths of the columns that are too long for one line, by place; the first is never wide."""
+    widths = _widths(table)
+    limits = [_FIRST_PROSE_PX, *[_PROSE_PX if sum(widths) > _PAGE_PX else _PAGE_PX] * (len(widths) - 1)]
+    return {place: limit for place, (limit, px) in enumerate(zip(limits, widths, strict=True)) if px > limit}
 
 
 def _lines(text: str, px: int) -> int:
