@@ -29,8 +29,8 @@ audit = audited(scan)
 if audit is None:
     st.markdown(
         "The audit reads every image once and finds what makes figures wrong: unreadable files, copies (also turned, "
-        "resized, recompressed or cropped), copies under two labels or on both sides of the split, and images taken "
-        "under other conditions."
+        "resized, recompressed or cropped), copies under two labels or both in training and in validation, and "
+        "images taken under other conditions."
     )
 else:
     show_figures(scan, audit)

@@ -30,6 +30,13 @@ UNKNOWN_WORDS = (
     "chooses nothing",
     "trains what is no convolution",
     "not a single blood",
+    "the split",
+    "same split",
+    "to split",
+    "Holm",
+    "(Wilson)",
+    "ECE ",
+    "with Adam",
 )
 SHOWING = sorted(
     path

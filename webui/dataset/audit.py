@@ -134,7 +134,7 @@ def show_counts(audit: DatasetAudit) -> None:
     elif audit.integrity.locked:
         st.caption("None of these images trains: they belong to the locked test set, or too few others are left.")
     else:
-        st.caption("Too few images to split: training needs at least 5 per class.")
+        st.caption("Too few images to divide into training and validation: training needs at least 5 per class.")
     sizes = [f"{width} × {height} px: {count:,}" for width, height, count in audit.sizes[:6]]
     more = f" · {len(audit.sizes) - 6} more sizes" if len(audit.sizes) > 6 else ""
     st.caption(f"Sizes: {' · '.join(sizes)}{more}")

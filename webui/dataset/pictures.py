@@ -44,7 +44,7 @@ def show_faults(folder: Path, audit: DatasetAudit) -> None:
             "were compared. Copies among them may be missing here.",
             icon=":material/warning:",
         )
-    _show_pairs(folder, "Equal files, kept on one side of the split", equal, {})
+    _show_pairs(folder, "Equal files, kept together when images are divided into training and validation", equal, {})
     if integrity.low_variance:
         with _section("Almost one colour: no cell to be seen", len(integrity.low_variance), "image"):
             _thumbnails(folder, [name for name, _ in integrity.low_variance[:_PAIRS_SHOWN]])

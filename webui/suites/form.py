@@ -32,7 +32,7 @@ from webui.parts.words import counted, duration_words, error_words
 
 SUITE_WORDS = {
     "quick": "80 px and 8 epochs in the fastest precision, otherwise the paper's recipe. Made for two CPU cores.",
-    "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, fp32. Made for a GPU.",
+    "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, in numbers of 32 bits (fp32). Made for a GPU.",
     "smoke": "64 px, 2 epochs, 400 images: only to see that everything works.",
 }
 _NO_TEST_IMAGES = "None"
@@ -58,7 +58,7 @@ def choose_new_suite() -> Suite | None:
     st.caption(
         "One seed ranks nothing: another seed may turn the order around."
         if seeds == 1
-        else "Every arm is trained once per seed, all on the same split."
+        else "Every arm is trained once per seed, all on the same training images."
     )
     test = _chosen_test_folder(data)
     allow_unusable = choose_unusable(ABLATION_ALLOW_UNUSABLE)
