@@ -30,11 +30,11 @@ if not cells:
 
 show_summary(cells)
 if len(cells) == 1:
-    show_cell(cells[0], wide=True)
+    show_cell(cells[0].id, wide=True)
 else:
     list_side, detail_side = st.columns([6, 5], gap="large")
     with list_side:
         chosen = choose_cell(cells)
     if chosen is not None:
         with detail_side:
-            show_cell(chosen)
+            show_cell(chosen.id)

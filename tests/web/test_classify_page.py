@@ -19,6 +19,7 @@ from bloodcell.weights.file import save_weights
 from webui.classify import cells as cells_module
 from webui.classify.cells import Cell
 from webui.parts.model import DEFAULT_WEIGHTS
+from webui.parts.session_keys import cell_table_key
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -153,7 +154,7 @@ def test_more_files_are_appended_and_names_may_repeat(open_page: Callable[[], Ap
     page = _upload(open_page(), cell__png=_png())
     page = _upload(page, cell__png=_png(1), other__png=_png(2))
     assert [cell.row.file for cell in _cells(page)] == ["cell.png", "cell.png", "other.png"]
-    assert [cell.number for cell in _cells(page)] == [1, 2, 3]
+    assert len({cell.id for cell in _cells(page)}) == 3
 
 
 def test_cells_stay_when_widgets_change(open_page: Callable[[], AppTest]) -> None:
@@ -173,7 +174,25 @@ def test_the_chosen_cell_stays_chosen_in_another_order(open_page: Callable[[], A
     chosen = page.session_state["classify_chosen"]
     page.button_group(key="classify_order").set_value("As added").run()
     assert page.session_state["classify_chosen"] == chosen
-    assert page.session_state["classify_table"]["selection"]["rows"] == [chosen - 1]
+    ids = [cell.id for cell in _cells(page)]
+    assert page.session_state[cell_table_key(ids)]["selection"]["rows"] == [ids.index(chosen)]
+
+
+def test_after_remove_all_the_next_cells_choices_are_its_own(open_page: Callable[[], AppTest]) -> None:
+    page = _upload(open_page(), a__png=_png(), b__png=_png(1, seed=1))
+    first, second = _cells(page)
+    other = next(label for label in range(len(CLASS_KEYS)) if label not in (first.row.predicted, second.row.predicted))
+    page.button(key="classify_remove_all").click().run()
+    page = _upload(page, a__png=_png())
+    page.selectbox[0].set_value(other).run()
+    page.button(key="classify_remove_all").click().run()
+    page = _upload(page, b__png=_png(1, seed=1))
+    assert second.row.predicted is not None
+    assert page.selectbox[0].value == second.row.predicted
+    explained = CELL_CLASSES[second.row.predicted].display_name
+    assert page.subheader[0].value.startswith(f"{explained} ·")
+    assert page.get("image")[1].proto.imgs[0].caption.endswith(f"speaks for {explained.lower()}")
+    assert _cells(page)[0].id not in (first.id, second.id)
 
 
 def test_least_sure_cells_come_first_and_unreadable_files_last(open_page: Callable[[], AppTest]) -> None:
@@ -271,19 +290,20 @@ def _page_with_a_late_report_of_the_table() -> None:
     import streamlit as st
 
     from webui.classify.cell_table import _remember_choice
-    from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_STEPPED, CLASSIFY_TABLE
+    from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_STEPPED, cell_table_key
 
-    st.session_state[CLASSIFY_CHOSEN] = 2
+    ids = ["a", "b", "c"]
+    st.session_state[CLASSIFY_CHOSEN] = "b"
     for reported, shown, seconds_ago in ((0, 0, 0.0), (0, 1, 0.0), (1, 1, 0.0), (0, 1, 60.0)):
-        st.session_state[CLASSIFY_TABLE] = {"selection": {"rows": [reported]}}
+        st.session_state[cell_table_key(ids)] = {"selection": {"rows": [reported]}}
         st.session_state[CLASSIFY_STEPPED] = (0, time.monotonic() - seconds_ago)
-        _remember_choice([1, 2, 3], shown)
+        _remember_choice(ids, shown)
         st.text(f"{st.session_state[CLASSIFY_CHOSEN]}")
 
 
 def test_a_late_report_of_the_row_before_does_not_undo_next() -> None:
     page = AppTest.from_function(_page_with_a_late_report_of_the_table, default_timeout=60).run()
-    assert [text.value for text in page.text] == ["2", "2", "2", "1"]
+    assert [text.value for text in page.text] == ["b", "b", "b", "a"]
 
 
 def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> None:

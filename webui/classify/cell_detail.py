@@ -11,7 +11,7 @@ from PIL import Image
 
 from bloodcell.answers.overlay import overlay
 from bloodcell.cell_classes import CELL_CLASSES
-from webui.classify.cells import Cell
+from webui.classify.cells import Cell, cell_by_id
 from webui.parts.session_keys import CLASSIFY_STRENGTH, explained_class_key
 from webui.parts.words import (
     STATUS_ICONS,
@@ -33,12 +33,15 @@ _STATUS_COLOURS: dict[str, Literal["green", "orange", "red"]] = {
 
 
 @st.fragment
-def show_cell(cell: Cell, *, wide: bool = False) -> None:
-    """Show one cell; the heat map's controls run this part alone.
+def show_cell(cell_id: str, *, wide: bool = False) -> None:
+    """Show one cell; the heat map's controls run this part alone, and nothing is shown of a cell that was removed.
 
     Args:
         wide: there is room for the probabilities beside the images.
     """
+    cell = cell_by_id(cell_id)
+    if cell is None:
+        return
     row = cell.row
     with st.container(horizontal=True, vertical_alignment="center"):
         confidence = "" if row.confidence is None else f" · {percent(row.confidence)}"
@@ -81,7 +84,7 @@ def _show_images(cell: Cell, picture: bytes, probabilities: Sequence[float], by_
         "Explain the class",
         by_probability,
         format_func=lambda label: f"{class_name(label)} ({percent(probabilities[label])})",
-        key=explained_class_key(cell.number),
+        key=explained_class_key(cell.id),
     )
     strength = right.slider(
         "Strength of the heat map",

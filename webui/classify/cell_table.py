@@ -9,7 +9,7 @@ import streamlit as st
 
 from bloodcell.answers.prediction_table import table_bytes
 from webui.classify.cells import Cell, remove_all
-from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, CLASSIFY_TABLE
+from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, cell_table_key
 from webui.parts.words import STATUS_SIGNS, STATUS_WORDS, class_name, counted, name_as_markdown, plain_words, shown_name
 
 LEAST_SURE_FIRST, AS_ADDED = "Least sure first", "As added"
@@ -61,14 +61,14 @@ def choose_cell(cells: Sequence[Cell]) -> Cell | None:
         return None
     if order == LEAST_SURE_FIRST:
         shown.sort(key=_sureness)
-    numbers = [cell.number for cell in shown]
-    chosen = _chosen_number(numbers)
-    position = numbers.index(chosen)
-    _select_row(position)
-    _show_table(shown, numbers, position)
+    ids = [cell.id for cell in shown]
+    chosen = _chosen_id(ids)
+    position = ids.index(chosen)
+    _select_row(cell_table_key(ids), position)
+    _show_table(shown, ids, position)
     with st.container(horizontal=True, vertical_alignment="center"):
-        _step_button("Previous", ":material/arrow_back:", numbers, position, -1)
-        _step_button("Next", ":material/arrow_forward:", numbers, position, +1)
+        _step_button("Previous", ":material/arrow_back:", ids, position, -1)
+        _step_button("Next", ":material/arrow_forward:", ids, position, +1)
         st.caption(f"Cell {position + 1:,} of {len(shown):,}. Choose a row to see its details.", width="content")
     return shown[position]
 
@@ -87,22 +87,22 @@ def _sureness(cell: Cell) -> tuple[bool, float]:
     return cell.row.status == "error", -1.0 if cell.row.confidence is None else cell.row.confidence
 
 
-def _chosen_number(numbers: Sequence[int]) -> int:
-    chosen: int = st.session_state.get(CLASSIFY_CHOSEN, numbers[0])
-    if chosen not in numbers:
-        chosen = numbers[0]
+def _chosen_id(ids: Sequence[str]) -> str:
+    chosen: str = st.session_state.get(CLASSIFY_CHOSEN, ids[0])
+    if chosen not in ids:
+        chosen = ids[0]
     st.session_state[CLASSIFY_CHOSEN] = chosen
     return chosen
 
 
-def _select_row(position: int) -> None:
-    """Mark the chosen cell's row: order, filter and additions move cells to other rows."""
-    selected = st.session_state.get(CLASSIFY_TABLE, {}).get("selection", {}).get("rows", [])
+def _select_row(table_key: str, position: int) -> None:
+    """Mark the chosen cell's row."""
+    selected = st.session_state.get(table_key, {}).get("selection", {}).get("rows", [])
     if list(selected) != [position]:
-        st.session_state[CLASSIFY_TABLE] = {"selection": {"rows": [position]}}
+        st.session_state[table_key] = {"selection": {"rows": [position]}}
 
 
-def _show_table(shown: Sequence[Cell], numbers: list[int], position: int) -> None:
+def _show_table(shown: Sequence[Cell], ids: list[str], position: int) -> None:
     columns: dict[str, list[object]] = {
         "Cell": [cell.thumbnail for cell in shown],
         "Answer": ["–" if cell.row.predicted is None else class_name(cell.row.predicted) for cell in shown],
@@ -114,7 +114,7 @@ def _show_table(shown: Sequence[Cell], numbers: list[int], position: int) -> Non
     columns["File"] = [shown_name(cell.row.file) for cell in shown]
     st.dataframe(
         pd.DataFrame(columns),
-        key=CLASSIFY_TABLE,
+        key=cell_table_key(ids),
         height=_ROW_HEIGHT_PX * min(len(shown), _VISIBLE_ROWS) + 40,
         row_height=_ROW_HEIGHT_PX,
         placeholder="–",
@@ -126,7 +126,7 @@ def _show_table(shown: Sequence[Cell], numbers: list[int], position: int) -> Non
             "Status": st.column_config.TextColumn(width=110),
             "Labelled as": st.column_config.TextColumn(width=145),
         },
-        on_select=partial(_remember_choice, numbers, position),
+        on_select=partial(_remember_choice, ids, position),
         selection_mode="single-row-required",
         alt="Cells with answer, confidence and status",
     )
@@ -145,25 +145,25 @@ def _label_words(cell: Cell) -> str | None:
     return f"{class_name(cell.label)} (drawn)" if cell.is_drawing else class_name(cell.label)
 
 
-def _remember_choice(numbers: Sequence[int], position: int) -> None:
+def _remember_choice(ids: Sequence[str], position: int) -> None:
     """Take a chosen row over, unless it is the one that is shown or was shown before a step.
 
     The table reports the row that was chosen for it: seen in the same instant as a click on Next (Streamlit 1.67,
     Chromium, November 2026). Were such a report taken over after the click, it would undo the click.
     """
-    rows = st.session_state[CLASSIFY_TABLE]["selection"]["rows"]
+    rows = st.session_state[cell_table_key(ids)]["selection"]["rows"]
     stepped_from, stepped_at = st.session_state.get(CLASSIFY_STEPPED, (None, 0.0))
     is_echo = rows and rows[0] == stepped_from and time.monotonic() - stepped_at < _ECHO_SECONDS
-    if rows and rows[0] < len(numbers) and rows[0] != position and not is_echo:
-        st.session_state[CLASSIFY_CHOSEN] = numbers[rows[0]]
+    if rows and rows[0] < len(ids) and rows[0] != position and not is_echo:
+        st.session_state[CLASSIFY_CHOSEN] = ids[rows[0]]
 
 
-def _step_button(label: str, icon: str, numbers: Sequence[int], position: int, step: int) -> None:
+def _step_button(label: str, icon: str, ids: Sequence[str], position: int, step: int) -> None:
     target = position + step
 
     def take_step() -> None:
-        st.session_state[CLASSIFY_CHOSEN] = numbers[target]
+        st.session_state[CLASSIFY_CHOSEN] = ids[target]
         st.session_state[CLASSIFY_STEPPED] = (position, time.monotonic())
 
-    outside = not 0 <= target < len(numbers)
+    outside = not 0 <= target < len(ids)
     st.button(label, key=f"classify_{label.lower()}", icon=icon, disabled=outside, on_click=take_step)

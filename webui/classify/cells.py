@@ -1,6 +1,7 @@
 """The cells of a session: what was handed in, what was read, and the pictures that are kept of it."""
 
 import base64
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ PICTURE_SIDE_PX = 640
 THUMBNAIL_SIDE_PX = 96
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class WaitingImage:
     """An image that was handed in and is not read yet."""
 
@@ -35,8 +36,8 @@ class WaitingImage:
 class Cell:
     """What is kept of an image that was read."""
 
-    number: int
-    """1 for the first cell of the session; names may repeat, numbers do not."""
+    id: str
+    """Never used again, in this session or another; names may repeat. What is shown of a cell is looked up by it."""
     row: PredictionRow
     label: int | None
     is_drawing: bool
@@ -53,6 +54,11 @@ def session_cells() -> list[Cell]:
     """Return the cells of this session, in the order in which they were added."""
     cells: list[Cell] = st.session_state.setdefault(CLASSIFY_CELLS, [])
     return cells
+
+
+def cell_by_id(cell_id: str) -> Cell | None:
+    """Return a cell of this session; None where it was removed."""
+    return next((cell for cell in session_cells() if cell.id == cell_id), None)
 
 
 def add_waiting(images: Iterable[WaitingImage]) -> None:
@@ -78,13 +84,14 @@ def read_waiting(classifier: Classifier) -> None:
     waiting = _waiting()
     if not waiting:
         return
-    total = len(waiting)
+    images = list(waiting)
+    total = len(images)
     bar = st.progress(0.0, text=f"Reading {counted(total, 'image', 'images')} …")
-    answers = classifier.answers([image.source for image in waiting], heat_maps=True)
+    answers = classifier.answers([image.source for image in images], heat_maps=True)
     try:
-        for done, answer in enumerate(answers, start=1):
-            _keep(waiting[0], answer, classifier.card.field_of_view)
-            waiting.popleft()
+        for done, (image, answer) in enumerate(zip(images, answers, strict=True), start=1):
+            _keep(image, answer, classifier.card.field_of_view)
+            waiting.remove(image)
             bar.progress(done / total, text=f"{done:,} of {total:,} images read")
     except BloodcellError as error:
         waiting.clear()
@@ -115,10 +122,9 @@ def _waiting() -> deque[WaitingImage]:
 
 
 def _keep(image: WaitingImage, answer: Answer, field_of_view: float) -> None:
-    cells = session_cells()
-    cells.append(
+    session_cells().append(
         Cell(
-            number=cells[-1].number + 1 if cells else 1,
+            id=uuid.uuid4().hex,
             row=answer.row,
             label=image.label,
             is_drawing=image.is_drawing,

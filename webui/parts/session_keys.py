@@ -1,5 +1,8 @@
 """Every name under which pages keep state: one place, so that no two pages share a name by accident."""
 
+import hashlib
+from collections.abc import Sequence
+
 FRAME_DRAWN = "frame_drawn"
 """bool, the router has run in this session."""
 FRAME_LOG_IN = "frame_log_in"
@@ -16,12 +19,11 @@ CLASSIFY_EXAMPLES_SHOWN = "classify_examples_shown"
 CLASSIFY_NOTICE = "classify_notice"
 """str, a sentence about the last addition; empty where there is nothing to say."""
 CLASSIFY_CHOSEN = "classify_chosen"
-"""int, number of the cell whose details are shown."""
+"""str, id of the cell whose details are shown."""
 CLASSIFY_STEPPED = "classify_stepped"
 """tuple[int, float], the row that Previous or Next left, and when (monotonic seconds)."""
 CLASSIFY_ORDER = "classify_order"
 CLASSIFY_SHOWN = "classify_shown"
-CLASSIFY_TABLE = "classify_table"
 CLASSIFY_STRENGTH = "classify_strength"
 
 ABLATION_SUITE = "ablation_suite"
@@ -88,9 +90,18 @@ def uploader_key(uploads_taken: int) -> str:
     return f"classify_files_{uploads_taken}"
 
 
-def explained_class_key(cell_number: int) -> str:
+def explained_class_key(cell_id: str) -> str:
     """Return the key of the choice of the explained class, one per cell."""
-    return f"classify_explained_class_{cell_number}"
+    return f"classify_explained_class_{cell_id}"
+
+
+def cell_table_key(cell_ids: Sequence[str]) -> str:
+    """Return the key of the table of these cells in this order.
+
+    A table reports the place of a chosen row. With a key of its own, a report that comes late, after cells were
+    removed, added or put in another order, chooses no cell that now stands in that place.
+    """
+    return f"classify_table_{hashlib.sha256(' '.join(cell_ids).encode()).hexdigest()[:32]}"
 
 
 def train_setting_key(experiment: str, setting: str) -> str:
