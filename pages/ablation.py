@@ -3,7 +3,7 @@
 import streamlit as st
 
 from webui.parts.frame import require_frame
-from webui.suites.form import choose_new_suite, show_estimate
+from webui.suites.form import choose_new_suite, show_estimate, show_reach
 from webui.suites.suites import choose_suite, show_notice, show_progress
 from webui.suites.table import show_suite_table
 
@@ -30,4 +30,5 @@ if folder is not None:
 # Last, because it may have to time a few steps first.
 if new_suite is not None:
     with estimate_place:
+        show_reach(new_suite)
         show_estimate(new_suite)

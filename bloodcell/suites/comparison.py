@@ -19,7 +19,7 @@ from math import sqrt
 from bloodcell.measures.crossed_difference import image_variance
 from bloodcell.measures.significance import holm_adjusted, mcnemar_p_value, student_p_value, student_quantile
 from bloodcell.suites.arm_sample import ArmSample
-from bloodcell.suites.sample_size import SampleSize, sample_size, standard_error
+from bloodcell.suites.sample_size import SampleSize, sample_size, smallest_difference, standard_error
 from bloodcell.suites.seed_spread import NO_SPREAD, SeedSpread, Spread, seed_spread, shared_spread
 from bloodcell.suites.verdict import ALIKE_WITHIN, Comparison, Verdict
 
@@ -52,6 +52,34 @@ def compare_arms(pairs: Sequence[tuple[ArmSample, ArmSample]], *, with_needed: b
             judged = replace(judged, needed=tests[index].needed(judged.difference))
         comparisons[index] = judged
     return comparisons
+
+
+def smallest_found(pairs: Sequence[tuple[ArmSample, ArmSample]], *, seeds: int, images: int, arms: int) -> list[float]:
+    """Return the smallest difference that a planned suite finds with `POWER`, 0 to 1, for each pair that learned.
+
+    Args:
+        pairs: (arm, base) of a finished suite, whose spreads stand for those of the planned one.
+        seeds: per arm of the planned suite, two or more.
+        images: that its arms are compared on.
+        arms: that it compares with a base.
+    """
+    sides = [(_side(arm).kept, _side(base).kept) for arm, base in pairs]
+    learned = [pair for pair in sides if all(side.has_learned and len(side.right) > 1 for side in pair)]
+    if not learned:
+        return []
+    known = shared_spread(list({side.name: side for pair in learned for side in pair}.values()))
+    shared = replace(known, degrees=(arms + 1) * (seeds - 1))
+    return [
+        smallest_difference(
+            # What is known of arms to come is the spread that all share.
+            seeds=[replace(seed_spread(side, shared), own=NO_SPREAD) for side in (arm, base)],
+            counts=(seeds, seeds),
+            image_variance=_image_variance(arm, base),
+            n=images,
+            level=LEVEL / arms,
+        )
+        for arm, base in learned
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

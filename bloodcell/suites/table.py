@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from bloodcell.measures.significance import SeedFigures, seed_figures
@@ -19,7 +19,7 @@ from bloodcell.suites.arm_runs import (
     sample_pair,
     validation_images,
 )
-from bloodcell.suites.comparison import compare_arms
+from bloodcell.suites.comparison import compare_arms, smallest_found
 from bloodcell.suites.suite import Arm, SuiteFolder
 from bloodcell.suites.verdict import Comparison
 
@@ -82,13 +82,40 @@ def suite_rows(folder: SuiteFolder) -> list[ArmRow]:
         RunFolderError, WeightsError: the suite or a record is damaged.
     """
     runs = {found.arm.name: found for found in finished_runs(folder)}
-    pairs = {
+    pairs = _pairs(runs)
+    compared = dict(zip(pairs, compare_arms([(pair.arm, pair.base) for pair in pairs.values()]), strict=True))
+    return [_row(found, pairs.get(name), compared.get(name)) for name, found in runs.items()]
+
+
+def smallest_difference_found(finished: SuiteFolder, *, seeds: int, images: int, arms: int) -> float | None:
+    """Return about which difference from the base, 0 to 1, a planned suite finds in four of five cases.
+
+    Args:
+        finished: a suite whose spreads between seeds and between images stand for those of the planned one.
+        seeds: per arm of the planned suite.
+        images: that its arms are compared on.
+        arms: that it compares with a base.
+
+    Returns:
+        The median over the finished suite's arms; None with one seed, which ranks nothing, or where nothing is known.
+
+    Raises:
+        RunFolderError, WeightsError: the finished suite or a record is damaged.
+    """
+    if seeds < 2 or images < 2 or arms < 1:
+        return None
+    pairs = _pairs({found.arm.name: found for found in finished_runs(finished)})
+    samples = [(pair.arm, pair.base) for pair in pairs.values()]
+    found = smallest_found(samples, seeds=seeds, images=images, arms=arms)
+    return median(found) if found else None
+
+
+def _pairs(runs: dict[str, ArmRuns]) -> dict[str, SamplePair]:
+    return {
         name: sample_pair(found, runs[found.arm.base])
         for name, found in runs.items()
         if found.arm.base is not None and found.records and runs[found.arm.base].records
     }
-    compared = dict(zip(pairs, compare_arms([(pair.arm, pair.base) for pair in pairs.values()]), strict=True))
-    return [_row(found, pairs.get(name), compared.get(name)) for name, found in runs.items()]
 
 
 def suite_warning(rows: Sequence[ArmRow]) -> str:

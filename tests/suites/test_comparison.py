@@ -9,10 +9,10 @@ from benchmarks.quality.verdict_errors import DrawnCase, found_share, spread_cas
 from bloodcell.measures.crossed_difference import image_variance
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.suites.arm_sample import ArmSample
-from bloodcell.suites.comparison import compare_arms
+from bloodcell.suites.comparison import compare_arms, smallest_found
 from bloodcell.suites.seed_spread import caution
 from bloodcell.suites.verdict import Comparison
-from tests.builders.drawn_arms import drawn_suite
+from tests.builders.drawn_arms import drawn_suite, drawn_suites
 
 QUICK_ROWS = ("1.0 in all arms", "4 in the base, 0.5 in the others")
 
@@ -291,3 +291,29 @@ def test_drawn_arms_have_the_accuracy_and_the_spread_that_is_asked_for() -> None
 def test_a_difference_of_eight_points_is_found_by_three_steady_seeds() -> None:
     case = DrawnCase(name="steady", spreads=(0.005,) * 6)
     assert found_share(np.random.default_rng(0), case, -0.08, 20) > 0.9
+
+
+def test_the_difference_that_a_planned_suite_is_said_to_find_is_found_in_about_four_of_five_cases() -> None:
+    random = np.random.default_rng(0)
+    case = DrawnCase(name="", spreads=(0.01,) * 6)
+    expected = []
+    for finished in drawn_suites(random, case, 40):
+        pairs = [(one, finished[0]) for one in finished[1:]]
+        expected += smallest_found(pairs, seeds=3, images=640, arms=5)
+    share = found_share(random, case, -float(np.median(expected)), 60)
+    assert 0.65 < share < 0.95
+
+
+def test_more_seeds_and_more_images_find_smaller_differences() -> None:
+    suite = drawn_suite(np.random.default_rng(1), seeds=3, images=640, seed_spreads=(0.01,) * 4)
+    pairs = [(one, suite[0]) for one in suite[1:]]
+    found = [
+        np.mean(smallest_found(pairs, seeds=seeds, images=images, arms=3))
+        for seeds, images in ((2, 640), (3, 640), (5, 640), (5, 1000), (5, 5400))
+    ]
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) == 5
+
+
+def test_arms_that_never_learned_say_nothing_of_what_is_found() -> None:
+    assert smallest_found([(arm("no_batch_norm", 80, 80), arm("base", 600, 610))], seeds=3, images=640, arms=1) == []

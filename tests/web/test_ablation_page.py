@@ -149,3 +149,18 @@ def test_a_suite_may_train_with_unusable_images_only_where_the_switch_says_so(
             page.button(key="ablation_start").click().run()
         folders = [SuiteFolder(suites_folder() / name) for name in ("smoke", "smoke-2")]
         assert [folder.read().allow_unusable for folder in folders] == [False, True]
+
+
+def test_before_a_suite_starts_it_is_said_which_difference_it_finds(open_page: OpenPage, drawn_dataset: Path) -> None:
+    page = open_page(drawn_dataset)
+    points = [_points_found(page)]
+    page.number_input(key="ablation_seeds").set_value(10).run()
+    points.append(_points_found(page))
+    assert points[0] > points[1] > 0
+    page.number_input(key="ablation_seeds").set_value(1).run()
+    assert not any("Finds differences" in text.value for text in page.markdown)
+
+
+def _points_found(page: AppTest) -> float:
+    (words,) = [text.value for text in page.markdown if "Finds differences" in text.value]
+    return float(words.split("**")[1].split()[0])

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import streamlit as st
 
+from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_runs
-from bloodcell.paths import suites_folder
+from bloodcell.paths import SHIPPED_RECORDS, suites_folder
 from bloodcell.processes.device_lock import device_name, is_device_held
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.arms import ARM_KINDS, PAPER_ARMS
-from bloodcell.suites.suite import SUITES, Suite, build_suite
+from bloodcell.suites.suite import SUITES, Suite, SuiteFolder, build_suite
 from bloodcell.suites.suite_estimate import suite_seconds
 from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
+from bloodcell.suites.table import smallest_difference_found
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from webui.parts.data_choice import available_data_folders, choose_unusable, chosen_data_folder, image_count
 from webui.parts.session_keys import (
@@ -35,6 +37,8 @@ SUITE_WORDS = {
     "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, in numbers of 32 bits (fp32). Made for a GPU.",
     "smoke": "64 px, 2 epochs, 400 images: only to see that everything works.",
 }
+_SPREADS_FROM = {"quick": "quick", "smoke": "quick", "paper": "paper"}
+"""Suite → the shipped one whose seeds and images moved most alike."""
 _NO_TEST_IMAGES = "None"
 _DOUBLE_CLICK_SECONDS = 3.0
 
@@ -98,6 +102,34 @@ def show_estimate(suite: Suite) -> None:
         return
     st.markdown(f"About **{duration_words(suite_seconds(suite, images, speed))}**")
     st.caption(f"For {counted(images, 'image', 'images')}; rests on {speed.rests_on}. Other work slows it down.")
+
+
+def show_reach(suite: Suite) -> None:
+    """Say before a suite starts which difference between arms it can find, and what that rests on."""
+    compared = sum(arm.base is not None for arm in suite.arms)
+    test, config = suite.test_folder, suite.arms[0].config
+    try:
+        images = image_count(Path(test or suite.data_folder))
+        if not test:
+            most = images if config.images_per_class is None else CLASS_COUNT * config.images_per_class
+            images = round(config.validation_share * min(images, most))
+        points = _smallest_points(_SPREADS_FROM[suite.name], len(suite.seeds), images, compared)
+    except (BloodcellError, OSError) as error:
+        st.warning(error_words(error), icon=":material/folder_off:")
+        return
+    if points is not None:
+        kind = "test" if test else "validation"
+        st.markdown(f"Finds differences of about **{points:.1f} points** and more")
+        st.caption(
+            f"In four of five cases, with {len(suite.seeds)} seeds and {images:,} {kind} images. Rests on how far "
+            f"seeds and images moved the suite {_SPREADS_FROM[suite.name]} that comes with the program."
+        )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _smallest_points(shipped: str, seeds: int, images: int, arms: int) -> float | None:
+    found = smallest_difference_found(SuiteFolder(SHIPPED_RECORDS / shipped), seeds=seeds, images=images, arms=arms)
+    return None if found is None else 100 * found
 
 
 def _chosen_test_folder(data: Path) -> Path | None:
