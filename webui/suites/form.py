@@ -19,6 +19,7 @@ from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
 from bloodcell.suites.table import smallest_difference_found
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
 from webui.parts.data_choice import available_data_folders, choose_unusable, chosen_data_folder, image_count
+from webui.parts.numbers import number_field
 from webui.parts.session_keys import (
     ABLATION_ALLOW_UNUSABLE,
     ABLATION_ARMS,
@@ -58,7 +59,7 @@ def choose_new_suite() -> Suite | None:
         key=ABLATION_ARMS,
         help="Each changes one setting of its base; the base joins by itself.",
     )
-    seeds = st.number_input("Seeds per arm", 1, 20, 3, key=ABLATION_SEEDS)
+    seeds = number_field(st.container(), "Seeds per arm", lowest=1, highest=20, value=3, key=ABLATION_SEEDS)
     st.caption(
         "One seed ranks nothing: another seed may turn the order around."
         if seeds == 1
@@ -66,8 +67,8 @@ def choose_new_suite() -> Suite | None:
     )
     test = _chosen_test_folder(data)
     allow_unusable = choose_unusable(ABLATION_ALLOW_UNUSABLE)
-    if not arms:
-        st.caption("Choose at least one arm.")
+    if seeds is None or not arms:
+        st.caption("Choose at least one arm." if seeds else "Correct the number of seeds first.")
         return None
     suite = build_suite(
         name,

@@ -12,6 +12,7 @@ from bloodcell.experiments import EXPERIMENTS, FIRST_EXPERIMENT
 from bloodcell.jobs import enqueue_run
 from bloodcell.processes.device_lock import device_name
 from webui.parts.data_choice import choose_unusable, chosen_data_folder
+from webui.parts.numbers import number_field
 from webui.parts.session_keys import (
     TRAIN_ALLOW_UNUSABLE,
     TRAIN_CHOSEN,
@@ -41,6 +42,9 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
     changes = _changes(base)
     run_name = st.text_input("Name", key=TRAIN_NAME, placeholder=name, max_chars=60)
     allow_unusable = choose_unusable(TRAIN_ALLOW_UNUSABLE)
+    if None in changes.values():
+        st.button("Start training", key="train_start_not", disabled=True, help="Correct the numbers above first.")
+        return None
     try:
         config = base.changed(**changes)
     except ValueError as error:
@@ -68,18 +72,17 @@ def _changes(base: RunConfig) -> dict[str, Any]:
         right.caption(reason(base, setting))
         return left
 
+    def number(setting: str, label: str, lowest: float, highest: float, **shown: Any) -> Any:
+        value = getattr(base, setting)
+        place = beside(setting)
+        return number_field(place, label, lowest=lowest, highest=highest, value=value, key=key(setting), **shown)
+
     return {
-        "epochs": beside("epochs").number_input("Epochs", 1, 1000, base.epochs, key=key("epochs")),
-        "image_size_px": beside("image_size_px").number_input(
-            "Image size, pixels", 16, 1024, base.image_size_px, step=16, key=key("image_size_px")
-        ),
-        "batch_size": beside("batch_size").number_input(
-            "Batch, images", 1, 1024, base.batch_size, key=key("batch_size")
-        ),
-        "learning_rate": beside("learning_rate").number_input(
-            "Learning rate", 1e-6, 1.0, base.learning_rate, step=1e-4, format="%.5f", key=key("learning_rate")
-        ),
-        "seed": beside("seed").number_input("Seed", 0, 2**31 - 1, base.seed, key=key("seed")),
+        "epochs": number("epochs", "Epochs", 1, 1000),
+        "image_size_px": number("image_size_px", "Image size, pixels", 16, 1024, step=16),
+        "batch_size": number("batch_size", "Batch, images", 1, 1024),
+        "learning_rate": number("learning_rate", "Learning rate", 1e-6, 1.0, step=1e-4, format="%.5f"),
+        "seed": number("seed", "Seed", 0, 2**31 - 1),
         "device": beside("device").selectbox(
             "Device", _devices(), format_func=lambda device: _DEVICE_WORDS[device], key=key("device")
         ),
