@@ -52,13 +52,16 @@ CELL_CLASSES: tuple[CellClass, ...] = (
 
 CLASS_KEYS: tuple[str, ...] = tuple(cell_class.key for cell_class in CELL_CLASSES)
 CLASS_COUNT: int = len(CELL_CLASSES)
-DISPLAY_NAMES: dict[str, str] = {cell_class.key: cell_class.display_name for cell_class in CELL_CLASSES}
 
 _INDEX_OF_FOLDER = {
     name: index
     for index, cell_class in enumerate(CELL_CLASSES)
     for name in (cell_class.key, *cell_class.folder_aliases)
 }
+
+
+FOLDER_NAMES: tuple[str, ...] = tuple(_INDEX_OF_FOLDER)
+"""All names of folders that mean a class, in small letters."""
 
 
 def class_index_of_folder(folder_name: str) -> int | None:

@@ -12,8 +12,9 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.bloodmnist import unpack_bloodmnist
 from bloodcell.datasets.download import Fetch, fetch_file
 from bloodcell.datasets.folder_scan import scan_dataset
+from bloodcell.datasets.zip_dataset import unpack_dataset
 from bloodcell.errors import DatasetError, DownloadError
-from bloodcell.images.zip_images import open_zip, unpack_dataset
+from bloodcell.images.zip_images import open_zip
 from bloodcell.paths import write_atomically
 
 BLOODMNIST_SIZES_PX = (28, 64, 128, 224)

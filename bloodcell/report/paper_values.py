@@ -55,8 +55,3 @@ PAPER_SETTINGS: tuple[tuple[str, str, str, str], ...] = (
     ("Epochs", "40", "40", "60"),
 )
 """Table 2: setting, then the models in the order of PAPER_MODELS."""
-
-PAPER_PERFECT_CLASSES: tuple[str, ...] = ("basophil", "eosinophil", "lymphocyte", "platelet")
-"""Classes whose 80 validation images the paper's main model answers all right (Figure 3); the other 8 errors of 640
-lie in the remaining four, and the paper gives no numbers for them."""
-PAPER_TEST_ACCURACY = "about 98 % of 1,000 images"

@@ -12,8 +12,9 @@ from PIL import Image
 
 from bloodcell.answers.image_sources import open_sources
 from bloodcell.datasets.folder_scan import scan_dataset
+from bloodcell.datasets.zip_dataset import unpack_dataset
 from bloodcell.images.open_image import open_image
-from bloodcell.images.zip_images import open_zip, unpack_dataset
+from bloodcell.images.zip_images import open_zip
 
 pytestmark = pytest.mark.real_images
 

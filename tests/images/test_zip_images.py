@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bloodcell.datasets.zip_dataset import plan_dataset, unpack_dataset
 from bloodcell.errors import DatasetError
 from bloodcell.images.limits import MAXIMUM_BYTES
-from bloodcell.images.zip_images import _targets, found_entries, open_zip, unpack_dataset
+from bloodcell.images.zip_images import open_zip
 
 
 def named_archive(entries: dict[str, bytes]) -> zipfile.ZipFile:
@@ -118,5 +119,4 @@ def test_class_folders_that_differ_by_a_blank_keep_all_their_images(tmp_path: Pa
 
 def test_thousands_of_equal_names_are_numbered(tmp_path: Path) -> None:
     archive = named_archive({f"patient{number}/basophil/cell.png": b"1" for number in range(3000)})
-    entries = found_entries(archive).images
-    assert len({target.name for target in _targets(entries)}) == 3000
+    assert len({target.name for target in plan_dataset(archive).targets}) == 3000

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.datasets.drawn_cells import draw_cell, write_synthetic_dataset
 from bloodcell.datasets.public_sets import PBC
 from bloodcell.jobs import enqueue_command, read_job
@@ -83,6 +84,30 @@ def test_a_zip_becomes_a_dataset_that_is_chosen() -> None:
     assert "`mine` is added: 2 images" in texts(page)
     assert page.selectbox(key="dataset_folder").value == "mine"
     assert (home_folder() / "data/mine/basophil/a.png").is_file()
+
+
+def zip_of_paths(*paths: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path in paths:
+            archive.writestr(path, b"1")
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("no_dataset")
+def test_what_a_zip_would_lose_or_merge_is_said_before_anything_is_added() -> None:
+    names = [f"{part}/{key}/{number}.png" for part in ("train", "val") for key in CLASS_KEYS[:6] for number in range(7)]
+    page = opened()
+    page.file_uploader[0].upload("cells.zip", zip_of_paths(*names, *(f"train/neutrofil/{n}.png" for n in range(12))))
+    page.run()
+    assert not page.exception
+    lost, empty, merged = (warning.value for warning in page.warning)
+    assert "12 images lie in no class folder" in lost
+    assert "`train/neutrofil` (12, did you mean neutrophil?)" in lost
+    assert "No image of: Neutrophil, Platelet." in empty
+    assert "merged: `train`, `val`" in merged
+    assert "**84 images in 6 of 8 classes**" in texts(page)
+    assert not (home_folder() / "data").exists()
 
 
 @pytest.mark.usefixtures("no_dataset")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, DISPLAY_NAMES
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
 from bloodcell.figures.confusion import confusion_figure
 from bloodcell.figures.per_class import per_class_figure
 from bloodcell.figures.pictures import confusion_picture
@@ -105,7 +105,11 @@ def test_a_class_has_one_colour_in_every_figure() -> None:
 
 @pytest.mark.parametrize("weights", ["unet_encoder", "deep_cnn", "simple_cnn"])
 def test_a_class_has_one_name_in_tables_and_on_pages(weights: str) -> None:
-    assert [class_name(label) for label in range(CLASS_COUNT)] == list(DISPLAY_NAMES.values()) == NAMES
+    assert (
+        [class_name(label) for label in range(CLASS_COUNT)]
+        == [cell_class.display_name for cell_class in CELL_CLASSES]
+        == NAMES
+    )
     card = read_card(SHIPPED_WEIGHTS / f"{weights}.json")
     tables = {table.name: table for table in card_tables(card)}
     of_classes = [table for name, table in tables.items() if name.startswith("classes-")]

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bloodcell.answers.prediction_table import read_labelled_table
-from bloodcell.cell_classes import CLASS_COUNT, DISPLAY_NAMES
+from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
 from bloodcell.config import RunConfig
 from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
 from webui.results.answers import VALIDATION, Answers, AnswerSource
@@ -126,7 +126,7 @@ def test_tables_and_their_csv_name_classes_as_every_page_does(
 ) -> None:
     table = _table(_see(open_page(), view), columns[0])
     for column in columns:
-        assert set(table[column]) <= set(DISPLAY_NAMES.values()), column
+        assert set(table[column]) <= {cell_class.display_name for cell_class in CELL_CLASSES}, column
 
 
 @pytest.mark.parametrize("view", [CURVES, PAPER, MISTAKES, CLASSES, SUBTYPES, COMPARE, EVALUATE])

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from bloodcell.answers.image_sources import passed_over_words
 from bloodcell.datasets.folder_scan import folder_stamp
 from bloodcell.datasets.public_sets import PublicSet, download_progress, is_here, public_sets
+from bloodcell.datasets.zip_dataset import unpack_dataset
 from bloodcell.errors import BloodcellError, DatasetError
-from bloodcell.images.zip_images import found_entries, open_zip, unpack_dataset
+from bloodcell.images.zip_images import open_zip
 from bloodcell.jobs import enqueue_command, read_job, stop_job
 from bloodcell.paths import home_folder
+from webui.dataset.zip_plan import show_plan
 from webui.parts.data_choice import own_data_folder
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
 from webui.parts.uploads import forget_server_copies
-from webui.parts.words import counted, error_words, plain_words, sentence_words
+from webui.parts.words import counted, error_words, sentence_words
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _POLL_SECONDS = 2.0
@@ -30,13 +31,13 @@ def show_notice() -> None:
 
 
 def show_upload() -> None:
-    """Offer to hand in a ZIP of class folders."""
+    """Offer to hand in a ZIP of class folders; say what it gives before anything is added."""
     taken = st.session_state.setdefault(DATASET_UPLOADS_TAKEN, 0)
-    with st.form("dataset_upload_form"):
-        file = st.file_uploader("A ZIP that holds one folder of images per class", key=dataset_uploader_key(taken))
-        name = st.text_input("Name of the dataset", key="dataset_upload_name", help="Small letters, digits, - and _.")
-        asked = st.form_submit_button("Add", key="dataset_upload", icon=":material/upload:")
-    if not asked:
+    file = st.file_uploader("A ZIP that holds one folder of images per class", key=dataset_uploader_key(taken))
+    if file is not None:
+        show_plan(file)
+    name = st.text_input("Name of the dataset", key="dataset_upload_name", help="Small letters, digits, - and _.")
+    if not st.button("Add", key="dataset_upload", icon=":material/upload:"):
         return
     if file is None:
         st.warning("Choose a ZIP first.")
@@ -46,7 +47,6 @@ def show_upload() -> None:
         if not _NAME.fullmatch(name.strip()):
             raise DatasetError("Give the dataset a name of small letters, digits, '-' and '_', up to 60.")
         with open_zip(io.BytesIO(file.getbuffer()), "The ZIP") as archive:
-            passed_over = [entry.path for entry in found_entries(archive).others]
             number = unpack_dataset(
                 archive,
                 own_data_folder() / name.strip(),
@@ -60,8 +60,7 @@ def show_upload() -> None:
         return
     forget_server_copies([file])
     st.session_state[DATASET_UPLOADS_TAKEN] = taken + 1
-    also = f" {plain_words(passed_over_words(passed_over))}" if passed_over else ""
-    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}.{also}"
+    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}."
     st.rerun()
 
 

@@ -1,0 +1,181 @@
+"""A ZIP of class folders becomes a dataset folder: what it would give is told before anything is unpacked."""
+
+import difflib
+import errno
+import re
+import shutil
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bloodcell.cell_classes import CELL_CLASSES, FOLDER_NAMES, class_index_of_folder
+from bloodcell.errors import DatasetError, UnreadableImage
+from bloodcell.images.zip_images import ZipEntry, found_entries, read_entry
+
+MOST_UNPACKED_BYTES = 20_000_000_000
+MOST_IMAGES = 200_000
+_UNSAFE = re.compile(r"[^A-Za-z0-9._ ()+-]")
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Target:
+    entry: ZipEntry
+    folder: str
+    name: str
+    label: int
+    parent: str
+    """Path of the folder that holds the class folder; '' at the top of the ZIP."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ZipPlan:
+    """What a ZIP gives as a dataset."""
+
+    targets: tuple[_Target, ...]
+    """Images that lie in a class folder. At least one."""
+    outside: dict[str, int]
+    """Folder in no class folder → its images, which are left out; '' for those at the top of the ZIP."""
+    passed_over: tuple[str, ...]
+    """Paths of files that are no images."""
+
+    @property
+    def per_class(self) -> tuple[int, ...]:
+        """Images of each class, (K,), in the order of CELL_CLASSES."""
+        counts = Counter(target.label for target in self.targets)
+        return tuple(counts[label] for label in range(len(CELL_CLASSES)))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Folders that each hold class folders; more than one are merged, and what told their images apart is lost."""
+        return tuple(dict.fromkeys(target.parent for target in self.targets))
+
+
+def plan_dataset(archive: zipfile.ZipFile) -> ZipPlan:
+    """Tell what a ZIP gives as a dataset; nothing is unpacked.
+
+    Raises:
+        DatasetError: no image lies in a class folder.
+    """
+    found = found_entries(archive)
+    targets = _targets(found.images)
+    kept = {target.entry.path for target in targets}
+    outside = Counter(str(PurePosixPath(entry.path).parent) for entry in found.images if entry.path not in kept)
+    return ZipPlan(
+        targets=tuple(targets),
+        outside={"" if folder == "." else folder: number for folder, number in outside.items()},
+        passed_over=tuple(entry.path for entry in found.others),
+    )
+
+
+def likely_class(folder: str) -> str | None:
+    """Return the class folder that a name may have been meant for: 'neutrophil' for 'neutrofil'."""
+    close = difflib.get_close_matches(PurePosixPath(folder).name.strip().lower(), FOLDER_NAMES, n=1, cutoff=0.75)
+    return close[0] if close else None
+
+
+def unpack_dataset(
+    archive: zipfile.ZipFile,
+    folder: Path,
+    *,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+    most_bytes: int = MOST_UNPACKED_BYTES,
+) -> int:
+    """Unpack the images that lie in class folders, at any depth, into a new dataset folder; return their number.
+
+    Each image goes to CLASS FOLDER/NAME with a harmless name; everything else in the ZIP is passed over. The folder
+    appears when it is complete, or not at all.
+
+    Raises:
+        DatasetError: the folder exists, no image lies in a class folder, an entry is damaged, the ZIP would unpack to
+            more than `most_bytes`, or the disk is full.
+    """
+    if folder.exists():
+        raise DatasetError(f"There is a dataset {folder.name} already. Choose another name.")
+    targets = plan_dataset(archive).targets
+    _refuse_too_much(targets, folder, most_bytes)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
+    written = 0
+    try:
+        for done, target in enumerate(targets, start=1):
+            data = _read_named(archive, target.entry)
+            # Declared sizes may lie: what really comes out is counted as well.
+            written += len(data)
+            if written > most_bytes:
+                raise _too_much(most_bytes)
+            (unfinished / target.folder).mkdir(exist_ok=True)
+            (unfinished / target.folder / target.name).write_bytes(data)
+            progress(done, len(targets))
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DatasetError("disk full: the ZIP cannot be unpacked. Free some space, then try again.") from error
+        raise DatasetError(f"The ZIP cannot be unpacked: {error.strerror} ({error.filename}).") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return len(targets)
+
+
+def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
+    """Return where each image in a class folder goes; two that would share a name get a number."""
+    targets: list[_Target] = []
+    taken: set[tuple[str, str]] = set()
+    last_number: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        path = PurePosixPath(entry.path)
+        depths = [depth for depth, part in enumerate(path.parts[:-1]) if class_index_of_folder(part) is not None]
+        if not depths:
+            continue
+        depth = depths[-1]
+        folder = path.parts[depth].strip()
+        stem, suffix = _harmless_name(path.name)
+        name, asked = f"{stem}{suffix}", (folder, f"{stem}{suffix}".lower())
+        # From the last number on: thousands of patients' folders may each hold a cell.png.
+        number = last_number.get(asked, 1)
+        while (folder, name.lower()) in taken:
+            number += 1
+            name = f"{stem}_{number}{suffix}"
+        last_number[asked] = number
+        taken.add((folder, name.lower()))
+        label, parent = class_index_of_folder(folder), "/".join(path.parts[:depth])
+        assert label is not None
+        targets.append(_Target(entry=entry, folder=folder, name=name, label=label, parent=parent))
+    if not targets:
+        raise DatasetError(
+            "The ZIP holds no image in a class folder. It needs folders such as basophil/ and monocyte/ of images."
+        )
+    return targets
+
+
+def _harmless_name(name: str) -> tuple[str, str]:
+    """Return stem and ending of a file's name without what could harm; blanks and dots around it go."""
+    path = PurePosixPath(name.strip(" .") or "image")
+    suffix = _UNSAFE.sub("_", path.suffix.lower())
+    return _UNSAFE.sub("_", path.stem)[:_LONGEST_NAME].strip(" .") or "image", suffix
+
+
+def _refuse_too_much(targets: Sequence[_Target], folder: Path, most_bytes: int) -> None:
+    declared = sum(target.entry.info.file_size for target in targets)
+    if declared > most_bytes:
+        raise _too_much(most_bytes)
+    if len(targets) > MOST_IMAGES:
+        raise DatasetError(f"The ZIP holds more than {MOST_IMAGES:,} images. Split it.")
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if declared > shutil.disk_usage(existing).free:
+        raise DatasetError(f"The ZIP needs {declared / 1e9:.1f} GB, and the disk has less. Free some space.")
+
+
+def _too_much(most_bytes: int) -> DatasetError:
+    return DatasetError(f"The ZIP would unpack to more than {most_bytes / 1e9:g} GB. Split it.")
+
+
+def _read_named(archive: zipfile.ZipFile, entry: ZipEntry) -> bytes:
+    try:
+        return read_entry(archive, entry.info)
+    except UnreadableImage as error:
+        raise DatasetError(f"{PurePosixPath(entry.path).name}: {error}") from error
