@@ -43,6 +43,11 @@ def runs_folder() -> Path:
     return home_folder().resolve() / "runs"
 
 
+def own_data_folder() -> Path:
+    """Return the folder of datasets that were downloaded or uploaded."""
+    return home_folder().resolve() / "data"
+
+
 def suites_folder() -> Path:
     """Return the folder of the user's suites."""
     return home_folder() / "suites"

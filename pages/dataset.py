@@ -5,7 +5,7 @@ import streamlit as st
 from webui.dataset.audit import audited, scanned, show_counts, show_figures
 from webui.dataset.augmentation import show_augmentation
 from webui.dataset.pictures import show_conditions, show_faults
-from webui.dataset.sources import show_downloads, show_notice, show_upload
+from webui.dataset.sources import show_deletion, show_downloads, show_notice, show_upload
 from webui.parts.data_choice import chosen_data_folder
 from webui.parts.frame import require_frame
 from webui.parts.session_keys import DATASET_FOLDER
@@ -21,6 +21,8 @@ with st.expander("Add a dataset", icon=":material/add:", expanded=folder is None
     with download_side:
         show_downloads()
 
+if folder is not None:
+    show_deletion(folder)
 scan = scanned(folder) if folder is not None else None
 if scan is None:
     st.stop()

@@ -22,7 +22,14 @@ def add_to(commands: Commands) -> None:
     ablate.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of this suite; table.csv is in it"
     )
-    ablate.add_argument("--test-data", type=Path, metavar="DIR", help="labelled images that choose nothing")
+    ablate.add_argument(
+        "--test-data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="labelled images that choose nothing; may be given several times",
+    )
     ablate.add_argument(
         "--arms", type=_names, metavar="NAME,…", help="default: the paper's six; an unknown name lists all"
     )
@@ -63,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             folder,
             SuiteWatch(announce=_announce, report=report, progress=progress, should_stop=should_stop),
             data_folder=options.data,
-            test_folder=options.test_data,
+            test_folders=options.test_data,
             wait_for_device=options.wait,
         )
     for name in end.diverged:
@@ -85,7 +92,7 @@ def _new_suite(options: argparse.Namespace) -> "Suite":
         return build_suite(
             options.suite,
             data_folder=options.data,
-            test_folder=options.test_data,
+            test_folders=options.test_data,
             arms=options.arms or (),
             seeds=options.seeds or DEFAULT_SEEDS,
             split_seed=options.split_seed,

@@ -147,9 +147,21 @@ def delete_run(folder: Path) -> None:
     Raises:
         RunFolderError: it waits or runs, is not among the runs of this home, or cannot be deleted.
     """
+    delete_job_folder(folder, among=runs_folder())
+
+
+def delete_job_folder(folder: Path, *, among: Path) -> None:
+    """Delete the folder of a job that has ended, with all its files.
+
+    Args:
+        among: the folder in which it must lie.
+
+    Raises:
+        RunFolderError: it waits or runs, lies elsewhere, or cannot be deleted.
+    """
     folder = folder.absolute()
-    if folder.parent.resolve() != runs_folder() or folder.name in ("", ".", ".."):
-        raise RunFolderError(f"{folder} is not among the runs in {runs_folder()}. Delete it by hand.")
+    if folder.parent.resolve() != among or folder.name in ("", ".", ".."):
+        raise RunFolderError(f"{folder} is not in {among}. Delete it by hand.")
     refuse_signs_of_life(folder)
     try:
         with queue_locked():
@@ -157,7 +169,7 @@ def delete_run(folder: Path) -> None:
             if folder.is_symlink() or not folder.exists():
                 return folder.unlink()
             # Held, so that nothing begins to train in what goes; in one step, so that nobody meets half a run.
-            doomed = runs_folder() / f".deleted-{folder.name}-{os.getpid()}"
+            doomed = among / f".deleted-{folder.name}-{os.getpid()}"
             with ProcessFolder(folder).locked(again=False):
                 folder.rename(doomed)
         shutil.rmtree(doomed)

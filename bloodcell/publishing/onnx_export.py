@@ -97,13 +97,18 @@ def export_onnx(weights: LoadedWeights, path: Path, compared: ComparedImages) ->
     return parity
 
 
+def missing_packages() -> list[str]:
+    """Return the packages that an ONNX file needs and that are not installed."""
+    return [name for name in NEEDED_PACKAGES if find_spec(name) is None]
+
+
 def onnx_bytes(weights: LoadedWeights, compared: ComparedImages) -> tuple[bytes, Parity]:
     """Return the ONNX file's content and how it compares.
 
     Raises:
         WeightsError: as `export_onnx`.
     """
-    if missing := [name for name in NEEDED_PACKAGES if find_spec(name) is None]:
+    if missing := missing_packages():
         raise WeightsError(
             f"ONNX files need packages that are not installed: {', '.join(missing)}. "
             "Install them with: pip install -r requirements-onnx.txt"

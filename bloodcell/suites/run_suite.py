@@ -3,15 +3,15 @@
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcell.answers.classifier import Classifier
-from bloodcell.answers.prediction_table import write_labelled_table
+from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.config import RunConfig
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
-from bloodcell.devices.precision import resolve_by_measurement
+from bloodcell.devices.precision import pick_device, resolve_by_measurement, runs_bf16_natively
 from bloodcell.errors import DatasetError, LostFile, TrainingDiverged, UnreadableImage
 from bloodcell.images.open_image import read_image_bytes
 from bloodcell.laboratories.evaluate import evaluate
@@ -20,7 +20,7 @@ from bloodcell.processes.device_lock import device_locked, device_name
 from bloodcell.processes.heartbeat import HEARTBEAT_SECONDS, paced
 from bloodcell.processes.process_folder import ProcessFolder
 from bloodcell.runs.run_folder import RunFolder, RunStatus
-from bloodcell.suites.suite import Arm, Suite, SuiteFolder
+from bloodcell.suites.suite import ALL_SEEN, Arm, Suite, SuiteFolder
 from bloodcell.suites.table import write_suite_table
 from bloodcell.training.run_data import Progress, RunImages
 from bloodcell.training.train_run import TrainingWatch, obedient, resume_run, start_run
@@ -30,6 +30,17 @@ Announce = Callable[[int, int, str], None]
 """Called before each run with its number from 1, the number of runs, and its name."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TestImages:
+    """Images that choose nothing and only report."""
+
+    __test__ = False  # no test of pytest's
+
+    folders: tuple[Path, ...]
+    seen: frozenset[str]
+    """Hashes of those that are among the training and validation images; they are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +65,7 @@ def run_suite(
     watch: SuiteWatch,
     *,
     data_folder: Path | None = None,
-    test_folder: Path | None = None,
+    test_folders: Sequence[Path] = (),
     wait_for_device: bool = False,
 ) -> SuiteEnd:
     """Train what is missing of the suite in a folder; write test answers and the table after each run.
@@ -63,17 +74,17 @@ def run_suite(
 
     Args:
         data_folder: where the images are now; None: where they were when the suite began.
-        test_folder: the same for the test images.
+        test_folders: the same for the test images; none: where they were.
         wait_for_device: wait while something else trains on the device, instead of refusing.
 
     Raises:
         RunFolderError: there is no suite, or another process trains it.
         DeviceBusy: something else trains on the device.
-        DatasetError: images are missing or have changed, or test images are among the others.
+        DatasetError: images are missing or have changed, or all test images are among the others.
     """
     suite = folder.read()
     data = data_folder or Path(suite.data_folder)
-    test = test_folder or (None if suite.test_folder is None else Path(suite.test_folder))
+    tests = tuple(test_folders) or tuple(map(Path, suite.test_folders))
     device = device_name(suite.arms[0].config.device)
     with (
         RunFolder(folder.path).locked(),
@@ -84,9 +95,9 @@ def run_suite(
         watch = _telling(watch, folder)
         suite = with_measured_precision(suite)
         folder.write(suite)
-        if test is not None:
-            refuse_seen_test_images(data, test)
-        end = _train_all(folder, suite, watch, data, test)
+        seen = seen_test_images(data, tests) if tests else frozenset()
+        folder.write(replace(suite, seen_test_images=len(seen)))
+        end = _train_all(folder, suite, watch, data, TestImages(folders=tests, seen=seen))
         ends(end)
     return end
 
@@ -128,7 +139,7 @@ def _recorded_end(folder: SuiteFolder) -> Iterator[Callable[[SuiteEnd], None]]:
         raise
 
 
-def _train_all(folder: SuiteFolder, suite: Suite, watch: SuiteWatch, data: Path, test: Path | None) -> SuiteEnd:
+def _train_all(folder: SuiteFolder, suite: Suite, watch: SuiteWatch, data: Path, tests: TestImages) -> SuiteEnd:
     images, planned = RunImages(), suite.planned_runs()
     diverged: list[str] = []
     for number, (arm, seed) in enumerate(planned, start=1):
@@ -137,8 +148,8 @@ def _train_all(folder: SuiteFolder, suite: Suite, watch: SuiteWatch, data: Path,
         try:
             if not _train(run, replace(arm.config, seed=seed), data, images, watch, suite.allow_unusable):
                 return SuiteEnd(is_finished=False, diverged=tuple(diverged))
-            if test is not None and not run.test_predictions.exists():
-                answer_test_images(run, test, watch.progress)
+            if tests.folders and not run.test_predictions.exists():
+                answer_test_images(run, tests, watch.progress)
         except TrainingDiverged as error:
             logger.warning("%s: %s", run.path.name, error)
             diverged.append(run.path.name)
@@ -169,18 +180,17 @@ def with_measured_precision(suite: Suite) -> Suite:
     return replace(suite, arms=tuple(map(as_chosen, suite.arms)))
 
 
-def refuse_seen_test_images(data_folder: Path, test_folder: Path) -> None:
-    """Refuse test images that are, byte for byte, among the training and validation images.
+def seen_test_images(data_folder: Path, test_folders: Sequence[Path]) -> frozenset[str]:
+    """Return the hashes of test images that are, byte for byte, among the training and validation images.
 
     Raises:
-        DatasetError: some are, a folder holds no dataset, or the disk does not give an image.
+        DatasetError: all are, a folder holds no dataset, or the disk does not give an image.
     """
-    known, tested = _hashes(data_folder), _hashes(test_folder)
-    if shared := known & tested:
-        raise DatasetError(
-            f"{len(shared)} of the {len(tested)} test images are among the training and validation images, so they "
-            "test nothing. Take them out of the test folder."
-        )
+    known, tested = _hashes(data_folder), {sha256 for folder in test_folders for sha256 in _hashes(folder)}
+    seen = frozenset(known & tested)
+    if seen == tested:
+        raise DatasetError(f"All {len(tested)} test images {ALL_SEEN} Start a new suite with others.")
+    return seen
 
 
 def _hashes(folder: Path) -> set[str]:
@@ -197,16 +207,28 @@ def _read(file: LabelledFile) -> bytes:
         return b""
 
 
-def answer_test_images(run: RunFolder, test_folder: Path, progress: Progress) -> None:
-    """Write predictions_test.csv: the answers of a run's best weights, computed in the run's precision.
+def answer_test_images(run: RunFolder, tests: TestImages, progress: Progress) -> None:
+    """Write predictions_test.csv: the answers of a run's best weights, computed in the run's precision if it can be.
+
+    Of several folders, the name of each stands before its files.
 
     Raises:
-        DatasetError: the folder holds no dataset.
+        DatasetError: a folder holds no dataset.
         WeightsError: the run has no weights.
     """
     config, _ = run.read_config()
-    classifier = Classifier(load_weights(run.best), device=config.device, precision=config.precision)
-    answers = evaluate(
-        classifier, test_folder, progress=lambda done, total: progress("answering for test images", done, total)
-    )
-    write_labelled_table(answers.rows, run.test_predictions)
+    has_bf16 = runs_bf16_natively(pick_device(config.device))
+    precision = "fp32" if config.precision == "bf16" and not has_bf16 else config.precision
+    classifier = Classifier(load_weights(run.best), device=config.device, precision=precision)
+    rows: list[LabelledRow] = []
+    for folder in tests.folders:
+        answers = evaluate(
+            classifier, folder, progress=lambda done, total: progress("answering for test images", done, total)
+        )
+        prefix = f"{folder.name}/" if len(tests.folders) > 1 else ""
+        rows += [
+            replace(row, prediction=replace(row.prediction, file=prefix + row.prediction.file))
+            for row in answers.rows
+            if row.sha256 not in tests.seen
+        ]
+    write_labelled_table(rows, run.test_predictions)

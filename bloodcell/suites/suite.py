@@ -15,6 +15,8 @@ from bloodcell.suites.arms import PAPER_ARMS, ArmKind, with_bases
 
 FORMAT_VERSION = 1
 DEFAULT_SEEDS = (0, 1, 2)
+ALL_SEEN = "are among the training and validation images, so they test nothing."
+"""Said of test images that no suite can be tested on, however often it is resumed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +43,10 @@ class Suite:
     """Each arm is trained once with each."""
     data_folder: str
     """Where training and validation images lay when the suite began."""
-    test_folder: str | None
+    test_folders: tuple[str, ...]
     """Where images lay that choose nothing and only report."""
+    seen_test_images: int = 0
+    """How many of those are among the training and validation images, and therefore left out."""
     allow_unusable: bool = False
     """Whether its runs may begin although a class or more than a few images are unusable."""
     code_version: str = __version__
@@ -72,7 +76,8 @@ class Suite:
             "arms": arms,
             "seeds": list(self.seeds),
             "data_folder": self.data_folder,
-            "test_folder": self.test_folder,
+            "test_folders": list(self.test_folders),
+            "seen_test_images": self.seen_test_images,
             "allow_unusable": self.allow_unusable,
             "code_version": self.code_version,
         }
@@ -100,10 +105,18 @@ class Suite:
             arms=arms,
             seeds=tuple(int(seed) for seed in values["seeds"]),
             data_folder=str(values["data_folder"]),
-            test_folder=values["test_folder"],
+            test_folders=_test_folders(values),
+            seen_test_images=int(values.get("seen_test_images", 0)),
             allow_unusable=values.get("allow_unusable") is True,
             code_version=str(values["code_version"]),
         )
+
+
+def _test_folders(values: Mapping[str, Any]) -> tuple[str, ...]:
+    if "test_folders" in values:
+        return tuple(map(str, values["test_folders"]))
+    only = values["test_folder"]  # as version 0.1 wrote it
+    return () if only is None else (str(only),)
 
 
 class SuiteFolder:
@@ -181,7 +194,7 @@ def build_suite(
     name: str,
     *,
     data_folder: Path,
-    test_folder: Path | None = None,
+    test_folders: Sequence[Path] = (),
     arms: Sequence[str] = (),
     seeds: Sequence[int] = DEFAULT_SEEDS,
     split_seed: int | None = None,
@@ -216,7 +229,7 @@ def build_suite(
         arms=tuple(map(arm, with_bases(list(arms)) if arms else PAPER_ARMS)),
         seeds=tuple(seeds),
         data_folder=str(data_folder.resolve()),
-        test_folder=None if test_folder is None else str(test_folder.resolve()),
+        test_folders=tuple(str(folder.resolve()) for folder in test_folders),
         allow_unusable=allow_unusable,
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bloodcell.datasets.data_use import ALLOW_FLAG
 from bloodcell.errors import RunFolderError
-from bloodcell.jobs import enqueue_command, read_job
+from bloodcell.jobs import delete_job_folder, enqueue_command, read_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
 from bloodcell.suites.suite import Suite, SuiteFolder
 
@@ -41,6 +41,15 @@ def resume_suite(folder: SuiteFolder, *, allow_unusable: bool = False) -> None:
         raise RunFolderError(f"The suite {folder.path.name} is finished: there is nothing to go on with.")
     argv = ("ablate", "--out", str(folder.path), "--resume", "--wait", *([ALLOW_FLAG] if allow_unusable else []))
     enqueue_command(argv, folder=folder.path, device=suite.arms[0].config.device)
+
+
+def delete_suite(folder: SuiteFolder) -> None:
+    """Delete a suite of this home with all its runs.
+
+    Raises:
+        RunFolderError: it waits or runs, is not among the suites of this home, or cannot be deleted.
+    """
+    delete_job_folder(folder.path, among=suites_folder().resolve())
 
 
 def is_shipped(folder: SuiteFolder) -> bool:

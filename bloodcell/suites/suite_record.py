@@ -50,7 +50,7 @@ def write_suite_record(folder: SuiteFolder, to: Path) -> SuiteFolder:
         replace(
             suite,
             data_folder=PurePath(suite.data_folder).name,
-            test_folder=None if suite.test_folder is None else PurePath(suite.test_folder).name,
+            test_folders=tuple(PurePath(test_folder).name for test_folder in suite.test_folders),
         )
     )
     for run in runs:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.run_suite import SuiteEnd, SuiteWatch, run_suite
@@ -111,14 +112,12 @@ def test_the_smoke_suite_on_real_images_survives_two_kills(real_data_folder: Pat
 @pytest.fixture(scope="module")
 def small_suite(drawn_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> SuiteFolder:
     """A finished suite of two arms and two seeds with test images. Read it, never write to it."""
-    from bloodcell.datasets.drawn_cells import write_synthetic_dataset
-
     tests = tmp_path_factory.mktemp("tests")
     write_synthetic_dataset(tests, per_class=2, size_px=64, seed=9)
     folder = SuiteFolder(tmp_path_factory.mktemp("suites") / "small")
     folder.create(
         build_suite(
-            "smoke", data_folder=drawn_dataset, test_folder=tests, arms=["simple_cnn"], seeds=(0, 1), epochs=1,
+            "smoke", data_folder=drawn_dataset, test_folders=[tests], arms=["simple_cnn"], seeds=(0, 1), epochs=1,
             device="cpu",
         )
     )  # fmt: skip
@@ -170,9 +169,33 @@ def test_a_stop_ends_the_suite_and_the_rest_is_trained_later(drawn_dataset: Path
 
 def test_test_images_that_were_trained_on_are_refused(drawn_dataset: Path, tmp_path: Path) -> None:
     folder = SuiteFolder(tmp_path)
-    folder.create(build_suite("smoke", data_folder=drawn_dataset, test_folder=drawn_dataset, seeds=(0,)))
-    with pytest.raises(DatasetError, match="80 of the 80 test images"):
+    folder.create(build_suite("smoke", data_folder=drawn_dataset, test_folders=[drawn_dataset], seeds=(0,)))
+    with pytest.raises(DatasetError, match="All 80 test images are among the training"):
         train_suite(folder)
+
+
+def test_test_images_that_were_trained_on_are_left_out_and_each_answer_names_its_set(
+    drawn_dataset: Path, tmp_path: Path
+) -> None:
+    unseen, mixed = tmp_path / "unseen", tmp_path / "mixed"
+    write_synthetic_dataset(unseen, per_class=1, size_px=64, seed=9)
+    write_synthetic_dataset(mixed, per_class=1, size_px=64, seed=10)
+    for folder in sorted(path for path in drawn_dataset.iterdir() if path.is_dir()):
+        known = sorted(folder.iterdir())[0]
+        shutil.copy(known, mixed / folder.name / f"known{known.suffix}")
+    suite = SuiteFolder(tmp_path / "suite")
+    suite.create(
+        build_suite(
+            "smoke", data_folder=drawn_dataset, test_folders=[unseen, mixed], arms=["simple_cnn"], seeds=(0,), epochs=1,
+            device="cpu",
+        )
+    )  # fmt: skip
+    assert train_suite(suite).is_finished
+    assert suite.read().seen_test_images == 8
+    files = read_labelled_table(suite.run_path("simple_cnn", 0) / "predictions_test.csv").files
+    assert len(files) == 16
+    assert {name.partition("/")[0] for name in files} == {"unseen", "mixed"}
+    assert not any("known." in name for name in files)
 
 
 def test_a_run_that_diverges_does_not_stop_the_others(drawn_dataset: Path, tmp_path: Path) -> None:

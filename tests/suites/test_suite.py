@@ -70,9 +70,17 @@ def test_what_an_arm_is_compared_with_joins_the_suite() -> None:
 
 
 def test_a_suite_survives_its_file(tmp_path: Path) -> None:
-    suite, folder = suite_of("quick", seeds=(0, 1), test_folder=Path("tests")), SuiteFolder(tmp_path / "suite")
+    suite = suite_of("quick", seeds=(0, 1), test_folders=[Path("tests"), Path("docs")])
+    folder = SuiteFolder(tmp_path / "suite")
     folder.create(suite)
     assert folder.read() == suite
+
+
+def test_a_suite_of_version_0_1_names_its_one_test_folder() -> None:
+    values = suite_of("quick").to_dict()
+    del values["test_folders"], values["seen_test_images"]
+    assert Suite.from_dict({**values, "test_folder": "tests"}).test_folders == ("tests",)
+    assert Suite.from_dict({**values, "test_folder": None}).test_folders == ()
 
 
 def test_a_second_suite_does_not_overwrite_a_first(tmp_path: Path) -> None:

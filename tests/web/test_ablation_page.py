@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bloodcell.errors import DatasetError
 from bloodcell.jobs import read_job, stop_job
 from bloodcell.paths import suites_folder
 from bloodcell.processes.device_lock import device_locked
-from bloodcell.suites.suite import SuiteFolder
+from bloodcell.suites.suite import SuiteFolder, build_suite
 from tests.jobs.conftest import wait_for_state
 from tests.suites.drawn_suites import write_drawn_suite
+from tests.suites.test_run_suite import train_suite
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -164,3 +166,25 @@ def test_before_a_suite_starts_it_is_said_which_difference_it_finds(open_page: O
 def _points_found(page: AppTest) -> float:
     (words,) = [text.value for text in page.markdown if "Finds differences" in text.value]
     return float(words.split("**")[1].split()[0])
+
+
+def test_a_suite_is_deleted_after_a_second_click(open_page: OpenPage, drawn_dataset: Path) -> None:
+    folder = write_drawn_suite(suites_folder() / "mine", seeds=(0,), images=80)
+    page = open_page(drawn_dataset)
+    page.button(key="ablation_delete_for_good").click().run()
+    assert not page.exception
+    assert not folder.path.exists()
+    assert "No suite yet" in _texts(page)
+
+
+def test_a_suite_whose_test_images_were_all_trained_on_offers_no_resume(
+    open_page: OpenPage, drawn_dataset: Path
+) -> None:
+    folder = SuiteFolder(suites_folder() / "leaking")
+    folder.create(build_suite("smoke", data_folder=drawn_dataset, test_folders=[drawn_dataset], seeds=(0,)))
+    with pytest.raises(DatasetError):
+        train_suite(folder)
+    page = open_page(drawn_dataset)
+    assert "All 80 test images are among" in _texts(page)
+    assert "ablation_resume" not in _keys(page)
+    assert "ablation_delete_for_good" in _keys(page)

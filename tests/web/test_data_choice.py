@@ -4,7 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
-from webui.parts.data_choice import available_data_folders, own_data_folder
+from bloodcell.paths import own_data_folder
+from webui.parts.data_choice import available_data_folders
 
 
 def write_dataset(folder: Path) -> Path:

@@ -11,14 +11,13 @@ from bloodcell.datasets.public_sets import PublicSet, download_progress, is_here
 from bloodcell.datasets.zip_dataset import unpack_dataset
 from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.images.zip_images import open_zip
-from bloodcell.jobs import enqueue_command, read_job, stop_job
-from bloodcell.paths import home_folder
+from bloodcell.jobs import delete_dataset, enqueue_command, read_job, stop_job
+from bloodcell.paths import home_folder, own_data_folder
 from webui.dataset.zip_plan import show_plan
-from webui.parts.data_choice import own_data_folder
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
 from webui.parts.uploads import forget_server_copies
-from webui.parts.words import counted, error_words, sentence_words
+from webui.parts.words import counted, error_words, name_as_markdown, sentence_words
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _POLL_SECONDS = 2.0
@@ -62,6 +61,24 @@ def show_upload() -> None:
     st.session_state[DATASET_UPLOADS_TAKEN] = taken + 1
     st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}."
     st.rerun()
+
+
+def show_deletion(folder: Path) -> None:
+    """Offer to delete a dataset that was added here."""
+    if folder.parent != own_data_folder():
+        return
+    with st.popover("Delete", icon=":material/delete:", key="dataset_delete"):
+        st.markdown(f"{name_as_markdown(folder.name)} goes with all its images. This cannot be undone.")
+        st.button("Delete for good", key="dataset_delete_for_good", type="primary", on_click=_delete, args=(folder,))
+
+
+def _delete(folder: Path) -> None:
+    try:
+        delete_dataset(folder)
+    except BloodcellError as error:
+        st.session_state[DATASET_NOTICE] = error_words(error)
+    else:
+        st.session_state[DATASET_NOTICE] = f"{name_as_markdown(folder.name)} is deleted."
 
 
 def show_downloads() -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from bloodcell.datasets.folder_scan import default_dataset
 from bloodcell.errors import BloodcellError
 from bloodcell.paths import DEFAULT_WEIGHTS, data_folder
-from bloodcell.publishing.onnx_export import images_to_compare, onnx_bytes
+from bloodcell.publishing.onnx_export import images_to_compare, missing_packages, onnx_bytes
 from bloodcell.weights.file import load_weights
 from bloodcell.weights.store import StoredWeights, choose_default_weights, default_weights, delete_weights
 from webui.parts.session_keys import MODELS_NOTICE, MODELS_ONNX
@@ -101,6 +101,10 @@ def _show_onnx(weights: StoredWeights) -> None:
                 on_click="ignore",
             )
             st.caption(sentence, width="content")
+    elif missing := missing_packages():
+        st.caption(
+            f"An ONNX file needs {' and '.join(missing)}, not installed here: `pip install -r requirements-onnx.txt`"
+        )
     elif st.button("Make an ONNX file", key="models_export", icon=":material/output:"):
         _make_onnx(weights)
 

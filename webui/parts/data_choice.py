@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from bloodcell.datasets.folder_scan import folder_stamp, holds_classes, scan_dataset
-from bloodcell.paths import data_folder, home_folder
+from bloodcell.paths import data_folder, own_data_folder
 
 NO_DATA_WORDS = (
     "There is no dataset yet. Put a folder that holds one folder per class into `{folder}`, or start the app with "
@@ -74,11 +74,6 @@ def image_count(folder: Path) -> int:
 @st.cache_data(max_entries=8, show_spinner="Counting images …")
 def _image_count(folder: str, stamp: int) -> int:
     return len(scan_dataset(Path(folder)).files)
-
-
-def own_data_folder() -> Path:
-    """Return the folder of datasets that were downloaded or uploaded."""
-    return home_folder().resolve() / "data"
 
 
 def _folders_in(root: Path) -> list[Path]:

@@ -40,7 +40,6 @@ SUITE_WORDS = {
 }
 _SPREADS_FROM = {"quick": "quick", "smoke": "quick", "paper": "paper"}
 """Suite → the shipped one whose seeds and images moved most alike."""
-_NO_TEST_IMAGES = "None"
 _DOUBLE_CLICK_SECONDS = 3.0
 
 
@@ -65,7 +64,7 @@ def choose_new_suite() -> Suite | None:
         if seeds == 1
         else "Every arm is trained once per seed, all on the same training images."
     )
-    test = _chosen_test_folder(data)
+    tests = _chosen_test_folders(data)
     allow_unusable = choose_unusable(ABLATION_ALLOW_UNUSABLE)
     if seeds is None or not arms:
         st.caption("Choose at least one arm." if seeds else "Correct the number of seeds first.")
@@ -73,7 +72,7 @@ def choose_new_suite() -> Suite | None:
     suite = build_suite(
         name,
         data_folder=data,
-        test_folder=test,
+        test_folders=tests,
         arms=arms,
         seeds=range(int(seeds)),
         allow_unusable=allow_unusable,
@@ -108,10 +107,10 @@ def show_estimate(suite: Suite) -> None:
 def show_reach(suite: Suite) -> None:
     """Say before a suite starts which difference between arms it can find, and what that rests on."""
     compared = sum(arm.base is not None for arm in suite.arms)
-    test, config = suite.test_folder, suite.arms[0].config
+    tests, config = suite.test_folders, suite.arms[0].config
     try:
-        images = image_count(Path(test or suite.data_folder))
-        if not test:
+        images = sum(image_count(Path(folder)) for folder in tests or (suite.data_folder,))
+        if not tests:
             most = images if config.images_per_class is None else CLASS_COUNT * config.images_per_class
             images = round(config.validation_share * min(images, most))
         points = _smallest_points(_SPREADS_FROM[suite.name], len(suite.seeds), images, compared)
@@ -119,7 +118,7 @@ def show_reach(suite: Suite) -> None:
         st.warning(error_words(error), icon=":material/folder_off:")
         return
     if points is not None:
-        kind = "test" if test else "validation"
+        kind = "test" if tests else "validation"
         st.markdown(f"Finds differences of about **{points:.1f} points** and more")
         st.caption(
             f"In four of five cases, with {len(suite.seeds)} seeds and {images:,} {kind} images. Rests on how far "
@@ -133,18 +132,19 @@ def _smallest_points(shipped: str, seeds: int, images: int, arms: int) -> float 
     return None if found is None else 100 * found
 
 
-def _chosen_test_folder(data: Path) -> Path | None:
-    """Show the choice of test images; a folder that says test in its name is offered first."""
+def _chosen_test_folders(data: Path) -> list[Path]:
+    """Show the choice of test images; folders that say test in their names are chosen first."""
     others = {name: folder for name, folder in available_data_folders().items() if folder != data}
-    named_test = [name for name in others if "test" in name.lower()]
-    names = [*named_test, _NO_TEST_IMAGES, *(name for name in others if name not in named_test)]
-    chosen = st.selectbox(
+    chosen = st.multiselect(
         "Test images",
-        names,
+        list(others),
+        default=[name for name in others if "test" in name.lower()],
         key=ABLATION_TEST,
-        help="Kept apart from training and from every choice, so their figures are honest.",
+        placeholder="None",
+        help="Kept apart from training and from every choice, so their figures are honest. Images that are among the "
+        "training images are left out.",
     )
-    return others.get(chosen)
+    return [others[name] for name in chosen]
 
 
 def _hand_in(suite: Suite) -> None:

@@ -9,11 +9,19 @@ from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, read_job, stop_job
 from bloodcell.paths import SHIPPED_RECORDS, suites_folder
 from bloodcell.suites.progress import RunProgress, RunState, SuiteProgress, read_progress
-from bloodcell.suites.suite import SuiteFolder
-from bloodcell.suites.suite_jobs import is_shipped, known_suites, resume_suite
+from bloodcell.suites.suite import ALL_SEEN, SuiteFolder
+from bloodcell.suites.suite_jobs import delete_suite, is_shipped, known_suites, resume_suite
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import ABLATION_CHOSEN, ABLATION_NOTICE
-from webui.parts.words import counted, device_words, error_words, percent, plain_words, sentence_words
+from webui.parts.words import (
+    counted,
+    device_words,
+    error_words,
+    name_as_markdown,
+    percent,
+    plain_words,
+    sentence_words,
+)
 
 POLL_SECONDS = 3.0
 _STATE_SIGNS: dict[RunState, str] = {
@@ -104,7 +112,7 @@ def _show_actions(folder: SuiteFolder, job: Job, progress: SuiteProgress) -> Non
             disabled=job.state == "stopping",
             help="It stops within seconds and can be resumed; finished runs are never trained again.",
         )
-    elif progress.finished < len(progress.runs):
+    elif progress.finished < len(progress.runs) and ALL_SEEN not in job.reason:
         st.button(
             "Resume",
             key="ablation_resume",
@@ -122,13 +130,27 @@ def _show_actions(folder: SuiteFolder, job: Job, progress: SuiteProgress) -> Non
                 args=("resume with less", folder),
                 help="Trains on the images that are usable now, on purpose.",
             )
+    if not job.is_active:
+        _show_deletion(folder)
 
 
-def _act(action: Literal["stop", "resume", "resume with less"], folder: SuiteFolder) -> None:
+def _show_deletion(folder: SuiteFolder) -> None:
+    # A dialog would be closed by the next poll.
+    with st.popover("Delete", icon=":material/delete:", key="ablation_delete"):
+        name = name_as_markdown(folder.path.name)
+        st.markdown(f"{name} goes with all its runs, weights and its table. This cannot be undone.")
+        st.button(
+            "Delete for good", key="ablation_delete_for_good", type="primary", on_click=_act, args=("delete", folder)
+        )
+
+
+def _act(action: Literal["stop", "resume", "resume with less", "delete"], folder: SuiteFolder) -> None:
     st.session_state[ABLATION_NOTICE] = ""
     try:
         if action == "stop":
             stop_job(folder.path)
+        elif action == "delete":
+            delete_suite(folder)
         else:
             resume_suite(folder, allow_unusable=action == "resume with less")
     except BloodcellError as error:

@@ -138,8 +138,14 @@ def _origin_words(suite: Suite, rows: Sequence[ArmRow]) -> str:
     config = suite.arms[0].config
     hardware = ", ".join(dict.fromkeys(name for row in rows for name in row.hardware))
     seeds = ", ".join(map(str, suite.seeds))
+    seen = (
+        f"{counted(suite.seen_test_images, 'test image is', 'test images are')} among the training and validation "
+        "images and left out · "
+        if suite.seen_test_images
+        else ""
+    )
     return (
-        f"{Path(suite.data_folder).name}, parted into training and validation images by seed {config.split_seed} · "
-        f"{config.image_size_px} px · trained with seeds {seeds} · computed in {config.precision} on {hardware} · "
-        f"version {suite.code_version}"
+        f"{seen}{Path(suite.data_folder).name}, divided into training and validation images by seed "
+        f"{config.split_seed} · {config.image_size_px} px · trained with seeds {seeds} · "
+        f"computed in {config.precision} on {hardware} · version {suite.code_version}"
     )
