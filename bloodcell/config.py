@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
+
+from bloodcell.model_settings import ModelSettings, model_settings
+from bloodcell.setting_checks import check, check_types
 
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["plateau", "one_cycle"]
@@ -18,8 +21,8 @@ class RunConfig:
 
     experiment: str
     """Name of the experiment that these settings come from."""
-    model: str
-    """Key of MODEL_BUILDERS."""
+    model: ModelSettings
+    """The network; in files its name, where it has one."""
     image_size_px: int = 256
     """Side of the square that the model reads when it answers, pixels."""
     first_image_size_px: int | None = None
@@ -66,24 +69,23 @@ class RunConfig:
     """Most images of a class that the run reads, training and validation together; None: all of them."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for field in fields(self):
-            _check_choice(field.name, getattr(self, field.name), hints[field.name])
+        object.__setattr__(self, "model", model_settings(self.model))
+        check_types(self)
         for name in ("image_size_px", "epochs", "batch_size", "plateau_patience"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+            check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         for name in ("seed", "split_seed", "weight_decay"):
-            _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "convolution_learning_rate"):
-            _check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
+            check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         for name in ("label_smoothing", "warm_up_share"):
-            _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 or more and below 1")
-        _check("image_size_px", self.image_size_px, 16 <= self.image_size_px <= 1024, "16 to 1024")
-        _check("field_of_view", self.field_of_view, 0 < self.field_of_view <= 1, "above 0 and at most 1")
-        _check("validation_share", self.validation_share, 0 < self.validation_share < 1, "above 0 and below 1")
+            check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 or more and below 1")
+        check("image_size_px", self.image_size_px, 16 <= self.image_size_px <= 1024, "16 to 1024")
+        check("field_of_view", self.field_of_view, 0 < self.field_of_view <= 1, "above 0 and at most 1")
+        check("validation_share", self.validation_share, 0 < self.validation_share < 1, "above 0 and below 1")
         few = self.images_per_class
-        _check("images_per_class", few, few is None or few >= 5, "at least 5")
+        check("images_per_class", few, few is None or few >= 5, "at least 5")
         first = self.first_image_size_px
-        _check("first_image_size_px", first, first is None or 16 <= first <= self.image_size_px, "16 to image_size_px")
+        check("first_image_size_px", first, first is None or 16 <= first <= self.image_size_px, "16 to image_size_px")
 
     def image_size_at(self, epoch: int) -> int:
         """Return the training image's side in pixels in an epoch (from 0): grows evenly, in steps of 16 pixels.
@@ -98,7 +100,13 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""
-        return asdict(self)
+        return {**asdict(self), "model": self.model.to_plain()}
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings by name, those of the network as `model.dropout`, its family as `model`."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        inner = {f"model.{name}": value for name, value in asdict(self.model).items()}
+        return {**own, "model": self.model.family, **inner}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunConfig":
@@ -115,30 +123,27 @@ class RunConfig:
         return cls(**values)
 
     def changed(self, **changes: Any) -> "RunConfig":
-        """Return a copy with the given fields changed; None leaves a field as it is.
+        """Return a copy with the given settings changed, the network's as `model.dropout`; None leaves one as it is.
 
         A new size below the first size of growing images lowers that too.
 
         Raises:
-            ValueError: a value is out of range.
+            ValueError: a value is out of range, or the network has no such setting.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         size, first = given.get("image_size_px"), self.first_image_size_px
         if size is not None and first is not None and "first_image_size_px" not in given:
             given["first_image_size_px"] = min(size, first)
+        inner = {name.removeprefix("model."): given.pop(name) for name in list(given) if name.startswith("model.")}
+        if inner:
+            plain = {"family": self.model.family, **asdict(self.model)}
+            given["model"] = model_settings({**plain, **inner})
         return replace(self, **given)
 
 
-def _check(name: str, value: object, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} is {value!r}; it must be {expected}")
-
-
-def _check_choice(name: str, value: object, hint: Any) -> None:
-    if get_origin(hint) is Literal:
-        _check(name, value, value in get_args(hint), "one of " + ", ".join(get_args(hint)))
-        return
-    types = get_args(hint) or (hint,)
-    accepted = tuple({*types, int} if float in types else types)
-    is_right = isinstance(value, accepted) and (not isinstance(value, bool) or bool in types)
-    _check(name, value, is_right, " or ".join("empty" if kind is type(None) else kind.__name__ for kind in types))
+def differing_settings(first: RunConfig, second: RunConfig) -> set[str]:
+    """Return the names of the settings that differ; of networks of two families the family alone."""
+    ours, theirs = first.settings(), second.settings()
+    same_family = ours["model"] == theirs["model"]
+    names = [name for name in ours if same_family or not name.startswith("model.")]
+    return {name for name in names if ours[name] != theirs[name]}

@@ -1,25 +1,26 @@
-"""The experiments: functions that each return one complete RunConfig. An ablation is one `replace`."""
+"""The experiments: functions that each return one complete RunConfig. An ablation changes one setting."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from bloodcell.config import RunConfig
 from bloodcell.errors import UnknownName
+from bloodcell.model_settings import DeepCNNSettings, SimpleCNNSettings, UNetEncoderSettings
 
 
 def paper_unet_encoder() -> RunConfig:
     """The paper's main model and recipe."""
-    return RunConfig(experiment="paper_unet_encoder", model="unet_encoder", epochs=60)
+    return RunConfig(experiment="paper_unet_encoder", model=UNetEncoderSettings(), epochs=60)
 
 
 def paper_simple_cnn() -> RunConfig:
     """The paper's baseline 1."""
-    return RunConfig(experiment="paper_simple_cnn", model="simple_cnn", epochs=40)
+    return RunConfig(experiment="paper_simple_cnn", model=SimpleCNNSettings(), epochs=40)
 
 
 def paper_deep_cnn() -> RunConfig:
     """The paper's baseline 2."""
-    return RunConfig(experiment="paper_deep_cnn", model="deep_cnn", epochs=40)
+    return RunConfig(experiment="paper_deep_cnn", model=DeepCNNSettings(), epochs=40)
 
 
 def paper_ablation_base() -> RunConfig:
@@ -29,24 +30,24 @@ def paper_ablation_base() -> RunConfig:
 
 def paper_no_batch_norm() -> RunConfig:
     """The paper's first ablation: no batch norm anywhere."""
-    return replace(paper_ablation_base(), experiment="paper_no_batch_norm", model="unet_encoder_no_batch_norm")
+    return _ablation("paper_no_batch_norm", "model.normalisation", "none")
 
 
 def paper_shallow_encoder() -> RunConfig:
     """The paper's second ablation: stages 1 to 3 alone."""
-    return replace(paper_ablation_base(), experiment="paper_shallow_encoder", model="unet_encoder_shallow")
+    return _ablation("paper_shallow_encoder", "model.depth", 3)
 
 
 def paper_no_dropout() -> RunConfig:
     """The paper's third ablation: dropout 0."""
-    return replace(paper_ablation_base(), experiment="paper_no_dropout", model="unet_encoder_no_dropout")
+    return _ablation("paper_no_dropout", "model.dropout", 0.0)
 
 
 def fast_unet_encoder() -> RunConfig:
     """The main model to a good accuracy in few epochs: ours, not the paper's. EXPERIMENTS.md has the reasons."""
     return RunConfig(
         experiment="fast_unet_encoder",
-        model="unet_encoder",
+        model=UNetEncoderSettings(),
         image_size_px=128,
         first_image_size_px=80,
         field_of_view=0.75,
@@ -70,12 +71,16 @@ def accurate_unet_encoder() -> RunConfig:
 
 def fast_simple_cnn() -> RunConfig:
     """Baseline 1 under the fast recipe."""
-    return replace(fast_unet_encoder(), experiment="fast_simple_cnn", model="simple_cnn")
+    return replace(fast_unet_encoder(), experiment="fast_simple_cnn", model=SimpleCNNSettings())
 
 
 def fast_deep_cnn() -> RunConfig:
     """Baseline 2 under the fast recipe."""
-    return replace(fast_unet_encoder(), experiment="fast_deep_cnn", model="deep_cnn")
+    return replace(fast_unet_encoder(), experiment="fast_deep_cnn", model=DeepCNNSettings())
+
+
+def _ablation(experiment: str, setting: str, value: object) -> RunConfig:
+    return replace(paper_ablation_base(), experiment=experiment).changed(**{setting: value})
 
 
 FIRST_EXPERIMENT = "fast_unet_encoder"

@@ -1,22 +1,21 @@
 import pytest
 
 from bloodcell.cell_classes import CLASS_KEYS, class_index_of_folder
-from bloodcell.config import RunConfig
+from bloodcell.config import RunConfig, differing_settings
 from bloodcell.errors import UnknownName
 from bloodcell.experiments import EXPERIMENTS, experiment_config
-from bloodcell.models.registry import MODEL_BUILDERS
+from bloodcell.model_settings import NAMED_MODELS
 
 
 def differences(first: RunConfig, second: RunConfig) -> set[str]:
-    one, other = first.to_dict(), second.to_dict()
-    return {key for key in one if one[key] != other[key]} - {"experiment"}
+    return differing_settings(first, second) - {"experiment"}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_names_itself_and_a_model_that_exists(name: str) -> None:
     config = experiment_config(name)
     assert config.experiment == name
-    assert config.model in MODEL_BUILDERS
+    assert config.model in NAMED_MODELS.values()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -25,9 +24,16 @@ def test_a_config_survives_a_round_trip(name: str) -> None:
     assert RunConfig.from_dict(config.to_dict()) == config
 
 
-@pytest.mark.parametrize("name", ["paper_no_batch_norm", "paper_shallow_encoder", "paper_no_dropout"])
-def test_an_ablation_differs_from_its_base_in_exactly_one_setting(name: str) -> None:
-    assert differences(experiment_config("paper_ablation_base"), experiment_config(name)) == {"model"}
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("paper_no_batch_norm", "model.normalisation"),
+        ("paper_shallow_encoder", "model.depth"),
+        ("paper_no_dropout", "model.dropout"),
+    ],
+)
+def test_an_ablation_differs_from_its_base_in_exactly_one_setting(name: str, setting: str) -> None:
+    assert differences(experiment_config("paper_ablation_base"), experiment_config(name)) == {setting}
 
 
 def test_the_ablation_base_is_the_main_experiment_with_the_ablations_epochs() -> None:

@@ -12,6 +12,7 @@ from bloodcell.datasets.folder_scan import scan_dataset
 from bloodcell.datasets.integrity import check_images
 from bloodcell.datasets.split import stratified_split
 from bloodcell.measures.statistics import wilson_interval
+from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.models.architecture_table import count_parameters
 from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.weights.card import read_card
@@ -30,7 +31,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_weights_that_ship_load_and_are_the_model_that_they_are_named_after(name: str) -> None:
-    assert load_weights(name).card.model == name
+    assert load_weights(name).card.model == NAMED_MODELS[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -31,7 +31,10 @@ def add_to(commands: Commands) -> None:
         help="labelled images that choose nothing; may be given several times",
     )
     ablate.add_argument(
-        "--arms", type=_names, metavar="NAME,…", help="default: the paper's six; an unknown name lists all"
+        "--arms",
+        type=_names,
+        metavar="NAME,…",
+        help="names, or settings as model.dropout=0.3; default: the paper's six",
     )
     ablate.add_argument("--seeds", type=_seeds, metavar="N,…", help="default: 0,1,2")
     ablate.add_argument("--split-seed", type=not_negative, metavar="N", help="of the split that all runs share")

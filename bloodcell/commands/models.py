@@ -17,5 +17,5 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.models.architecture_table import architecture_report
 
     configs = (paper_simple_cnn(), paper_deep_cnn(), paper_unet_encoder())
-    print(architecture_report({config.model: config.epochs for config in configs}))
+    print(architecture_report({str(config.model): config.epochs for config in configs}))
     return 0

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from bloodcell.model_settings import NAMED_MODELS, ModelSettings
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.models.registry import build_model
 from bloodcell.models.simple_cnn import ConvolutionBlock
 from bloodcell.models.unet_encoder import DoubleConvolution, EncoderStage
 
@@ -57,14 +58,14 @@ class ArchitectureSettings:
     fully_connected_layers: int
 
 
-def stage_sizes(model_name: str, image_size_px: int) -> tuple[StageSize, ...]:
+def stage_sizes(model: ModelSettings | str, image_size_px: int) -> tuple[StageSize, ...]:
     """Measure each stage's sizes for a square image, in the order of the forward pass.
 
     Raises:
         UnknownName: no model has this name.
     """
-    model = _meta_model(model_name)
-    names = _stage_names(model)
+    network = _meta_model(model)
+    names = _stage_names(network)
     sizes: list[StageSize] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -81,7 +82,7 @@ def stage_sizes(model_name: str, image_size_px: int) -> tuple[StageSize, ...]:
         )
 
     with _hooks(names, record):
-        _forward_on_meta(model, image_size_px)
+        _forward_on_meta(network, image_size_px)
     return tuple(sizes)
 
 
@@ -171,7 +172,7 @@ def _settings_rows(epochs_by_model: Mapping[str, int]) -> list[list[str]]:
 
 def _cost_rows() -> list[list[str]]:
     rows = [["Model", "Parameters", "Multiply-adds"]]
-    for name in MODEL_BUILDERS:
+    for name in NAMED_MODELS:
         model = _meta_model(name)
         rows.append([name, f"{count_parameters(model):,}", f"{count_multiply_adds(model, PAPER_IMAGE_SIZE_PX):,}"])
     return rows
@@ -184,9 +185,9 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
 
 
-def _meta_model(name: str) -> CellClassifier:
+def _meta_model(model: ModelSettings | str) -> CellClassifier:
     with torch.device("meta"):
-        return build_model(name)
+        return build_model(model)
 
 
 def _stage_names(model: nn.Module) -> dict[nn.Module, str]:

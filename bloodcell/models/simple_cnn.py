@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
+from bloodcell.model_settings import SimpleCNNSettings
 from bloodcell.models.cell_classifier import CellClassifier
 
 
@@ -34,11 +35,12 @@ def maps_behind(blocks: Iterable[nn.Module], images: Tensor) -> list[Tensor]:
 class SimpleCNN(CellClassifier):
     """(N, 3, H, W) → logits (N, K), for any H and W of at least 4 pixels."""
 
-    def __init__(self, class_count: int) -> None:
+    def __init__(self, class_count: int, settings: SimpleCNNSettings) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(ConvolutionBlock(3, 32), ConvolutionBlock(32, 64))
+        width = settings.width
+        self.blocks = nn.Sequential(ConvolutionBlock(3, width), ConvolutionBlock(width, 2 * width))
         self.pooling = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(64, class_count)
+        self.classifier = nn.Linear(2 * width, class_count)
 
     def forward_stages(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) → maps behind the blocks, the last (N, 64, H/4, W/4)."""

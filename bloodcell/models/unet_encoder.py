@@ -9,17 +9,14 @@ width and He initialisation are ours.
 """
 
 from itertools import pairwise
-from typing import Literal
 
 from torch import Tensor, nn
 
+from bloodcell.model_settings import CHANNELS_PER_GROUP, Normalisation, UNetEncoderSettings
 from bloodcell.models.cell_classifier import CellClassifier
 
-Normalisation = Literal["batch", "group", "none"]
-Initialisation = Literal["torch", "he"]
-
-CHANNELS_PER_GROUP = 16
-"""Of group norm. Source: Y. Wu, K. He, "Group normalization", 2018, Table 3: as good as any other choice."""
+POOLED_STAGES = 4
+"""Stages that end in a pooling; what lies deeper is the bottleneck."""
 
 
 class DoubleConvolution(nn.Sequential):
@@ -34,6 +31,8 @@ class DoubleConvolution(nn.Sequential):
                 layers.append(nn.BatchNorm2d(out_channels))
             elif normalisation == "group":
                 layers.append(nn.GroupNorm(out_channels // CHANNELS_PER_GROUP, out_channels))
+            elif normalisation == "instance":
+                layers.append(nn.InstanceNorm2d(out_channels, affine=True))
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
@@ -53,30 +52,22 @@ class EncoderStage(nn.Module):
 class UNetEncoder(CellClassifier):
     """(N, 3, H, W) → logits (N, K), for any H and W of at least 16 pixels (8 for the shallow variant)."""
 
-    def __init__(
-        self,
-        class_count: int,
-        *,
-        stage_channels: tuple[int, ...] = (32, 64, 128, 256),
-        bottleneck_channels: int | None = 512,
-        normalisation: Normalisation = "batch",
-        dropout: float = 0.5,
-        initialisation: Initialisation = "torch",
-    ) -> None:
+    def __init__(self, class_count: int, settings: UNetEncoderSettings) -> None:
         super().__init__()
-        widths = (3, *stage_channels)
+        usual = settings.normalisation
+        widths = (3, *(settings.width * 2**stage for stage in range(min(settings.depth, POOLED_STAGES))))
         self.stages = nn.ModuleList(
-            EncoderStage(narrow, wide, normalisation=normalisation) for narrow, wide in pairwise(widths)
+            EncoderStage(narrow, wide, normalisation=usual if index else settings.first_normalisation or usual)
+            for index, (narrow, wide) in enumerate(pairwise(widths))
         )
+        has_bottleneck = settings.depth > POOLED_STAGES
         self.bottleneck = (
-            nn.Identity()
-            if bottleneck_channels is None
-            else DoubleConvolution(widths[-1], bottleneck_channels, normalisation=normalisation)
+            DoubleConvolution(widths[-1], 2 * widths[-1], normalisation=usual) if has_bottleneck else nn.Identity()
         )
         self.pooling = nn.AdaptiveAvgPool2d(1)
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(bottleneck_channels or widths[-1], class_count)
-        if initialisation == "he":
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(widths[-1] * (2 if has_bottleneck else 1), class_count)
+        if settings.initialisation == "he":
             self.apply(_initialise_after_he)
 
     def forward_stages(self, images: Tensor) -> list[Tensor]:

@@ -164,7 +164,7 @@ def _with_metadata(data: bytes, card: WeightsCard) -> bytes:
         model,
         {
             "name": card.name,
-            "model": card.model,
+            "model": str(card.model),
             "weights_sha256": card.tensors_sha256,
             "class_keys": json.dumps(card.class_keys),
             "input": (

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from bloodcell.config import RunConfig
+from bloodcell.config import RunConfig, differing_settings
 from bloodcell.figures import run_curves
 from bloodcell.figures.curves import ArmCurves, RunCurve
+from bloodcell.model_settings import ModelSettings
 from bloodcell.runs.run_folder import EpochMetrics
 from bloodcell.suites.run_record import RunRecord
 
@@ -71,7 +72,7 @@ def group_arms(records: Sequence[RunRecord]) -> list[ArmRecords]:
     names: dict[object, str] = {}
     for record in records:
         named = _RUN_OF_SUITE.fullmatch(record.name)
-        settings = {key: value for key, value in record.config.to_dict().items() if key not in _NOT_OF_AN_ARM}
+        settings = {key: value for key, value in record.config.settings().items() if key not in _NOT_OF_AN_ARM}
         key: object = (record.path.parent, named["arm"]) if named else tuple(sorted(settings.items(), key=str))
         groups.setdefault(key, []).append(record)
         names.setdefault(key, named["arm"] if named else record.config.experiment)
@@ -93,18 +94,23 @@ def _unused_name(name: str, names: Sequence[str], first_run: Path, *, taken: Con
     return unused
 
 
-def differing_settings(first: RunConfig, second: RunConfig) -> set[str]:
+def other_settings(first: RunConfig, second: RunConfig) -> set[str]:
     """Return the settings in which two arms differ, names, chance and the machine's choices aside."""
-    ours, theirs = first.to_dict(), second.to_dict()
-    return {key for key in ours if key not in _NOT_OF_AN_ARM and ours[key] != theirs[key]}
+    return differing_settings(first, second) - _NOT_OF_AN_ARM
 
 
-def closest_arm(arms: Sequence[ArmRecords], model: str, to: RunConfig) -> ArmRecords | None:
+def settings_beside_model(first: RunConfig, second: RunConfig) -> set[str]:
+    """Return the settings in which two arms differ beside the network and the epochs."""
+    names = other_settings(first, second) - {"epochs"}
+    return {name for name in names if name.partition(".")[0] != "model"}
+
+
+def closest_arm(arms: Sequence[ArmRecords], model: ModelSettings, to: RunConfig) -> ArmRecords | None:
     """Return the arm of a model that differs least from other settings, of equal ones that with most epochs."""
     candidates = [arm for arm in arms if arm.config.model == model]
     return min(
         candidates,
-        key=lambda arm: (len(differing_settings(arm.config, to) - {"model", "epochs"}), -arm.config.epochs),
+        key=lambda arm: (len(settings_beside_model(arm.config, to)), -arm.config.epochs),
         default=None,
     )
 

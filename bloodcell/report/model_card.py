@@ -226,7 +226,7 @@ def _facts(card: WeightsCard) -> Table:
         "facts",
         "What it is and where it comes from",
         {
-            "model": card.model,
+            "model": str(card.model),
             "reads": f"the central {_share(card.field_of_view)} of each side, at {card.image_size_px} px",
             **{f"training data: {key.replace('_', ' ')}": value for key, value in card.training_data.items()},
             **_foreign_source(card),

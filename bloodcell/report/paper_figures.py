@@ -11,6 +11,7 @@ from bloodcell.figures.confusion import confusion_figure
 from bloodcell.figures.curves import ArmCurves, validation_curves
 from bloodcell.figures.style import DrawnFigure
 from bloodcell.measures.metrics import confusion_matrix
+from bloodcell.model_settings import ModelSettings
 from bloodcell.report.arms import ArmRecords
 from bloodcell.report.paper_recipes import comparable_arms
 from bloodcell.report.paper_tables import ablation_pair, main_arm, model_arm
@@ -68,13 +69,13 @@ def paper_figures(arms: Sequence[ArmRecords]) -> tuple[PaperFigure, ...]:
     return tuple(figures)
 
 
-def _titled(arm: ArmRecords, model: str, *, up_to: int | None = None) -> ArmCurves:
+def _titled(arm: ArmRecords, model: ModelSettings, *, up_to: int | None = None) -> ArmCurves:
     paper = PAPER_RUNS[model]
     curves = arm.curves(up_to=up_to, paper_accuracy=paper.validation_accuracy)
     return ArmCurves(name=paper.title, runs=curves.runs, paper_accuracy=curves.paper_accuracy)
 
 
-def _ablation_figure(name: str, title: str, pair: tuple[ArmRecords, ArmRecords], model: str) -> PaperFigure:
+def _ablation_figure(name: str, title: str, pair: tuple[ArmRecords, ArmRecords], model: ModelSettings) -> PaperFigure:
     main, ablated = pair
     up_to = min(main.config.epochs, ablated.config.epochs)
     return PaperFigure(

@@ -5,11 +5,12 @@ from typing import Any
 
 from bloodcell.config import RunConfig
 from bloodcell.experiments import EXPERIMENTS, experiment_config
-from bloodcell.report.arms import ArmRecords, differing_settings, spread_words
+from bloodcell.model_settings import ModelSettings
+from bloodcell.report.arms import ArmRecords, other_settings, spread_words
 from bloodcell.report.paper_values import DEEP, MAIN, NO_BATCH_NORM, NO_DROPOUT, SHALLOW, SIMPLE
 from bloodcell.report.table import Table
 
-PAPER_RECIPES = {
+PAPER_RECIPES: dict[ModelSettings, str] = {
     SIMPLE: "paper_simple_cnn",
     DEEP: "paper_deep_cnn",
     MAIN: "paper_unet_encoder",
@@ -17,7 +18,7 @@ PAPER_RECIPES = {
     SHALLOW: "paper_shallow_encoder",
     NO_DROPOUT: "paper_no_dropout",
 }
-"""Key of MODEL_BUILDERS → the experiment that is the paper's."""
+"""Network → the experiment that is the paper's."""
 PAPER_TRAINING_IMAGES = 2560
 ABLATION_EPOCHS = 40
 """Of the paper's ablations; its main model is compared with them up to there, and so may be trained for as few."""
@@ -98,11 +99,11 @@ def _is_of_the_paper(config: RunConfig) -> bool:
 
 
 def _setting_differences(config: RunConfig, recipe: RunConfig) -> list[str]:
-    names = differing_settings(config, recipe)
+    names = other_settings(config, recipe)
     if config.model == MAIN and config.epochs == ABLATION_EPOCHS:
         names.discard("epochs")
     ordered = sorted(names, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-    return [_words(name, getattr(config, name), getattr(recipe, name)) for name in ordered]
+    return [_words(name, config.settings()[name], recipe.settings()[name]) for name in ordered]
 
 
 def _words(name: str, here: Any, paper: Any) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from statistics import mean
 
 from bloodcell.experiments import experiment_config
-from bloodcell.report.arms import ArmRecords, best_row, closest_arm, differing_settings, spread_words
+from bloodcell.model_settings import ModelSettings
+from bloodcell.report.arms import ArmRecords, best_row, closest_arm, settings_beside_model, spread_words
 from bloodcell.report.paper_recipes import (
     ABLATION_EPOCHS,
     PAPER_RECIPES,
@@ -39,7 +40,7 @@ _OPTIMISTIC = (
 )
 _RECIPE_COLUMNS = ("Seeds", "Size, px", "Training images", "Precision", "Epochs, here")
 _NO_RECIPE = ("–",) * len(_RECIPE_COLUMNS)
-_ABLATION_TITLES = {
+_ABLATION_TITLES: dict[ModelSettings, tuple[str, str, str]] = {
     NO_BATCH_NORM: ("Table 4. Batch norm", "With batch norm", "Without batch norm"),
     SHALLOW: ("Table 5. Depth of the encoder", "Full encoder", "Shallow encoder"),
     NO_DROPOUT: ("Table 6. Dropout", "Dropout 0.5", "Dropout 0.0"),
@@ -106,7 +107,7 @@ def main_arm(arms: Sequence[ArmRecords]) -> ArmRecords | None:
     return closest_arm(arms, MAIN, baselines[0].config) if baselines else max(mains, key=lambda arm: arm.config.epochs)
 
 
-def model_arm(arms: Sequence[ArmRecords], model: str) -> ArmRecords | None:
+def model_arm(arms: Sequence[ArmRecords], model: ModelSettings) -> ArmRecords | None:
     """Return the arm that stands for a model in Table 3."""
     main = main_arm(arms)
     if model == MAIN or main is None:
@@ -114,14 +115,14 @@ def model_arm(arms: Sequence[ArmRecords], model: str) -> ArmRecords | None:
     return closest_arm(arms, model, main.config)
 
 
-def ablation_pair(arms: Sequence[ArmRecords], model: str) -> tuple[ArmRecords, ArmRecords] | None:
+def ablation_pair(arms: Sequence[ArmRecords], model: ModelSettings) -> tuple[ArmRecords, ArmRecords] | None:
     """Return the main arm and the arm without the ablated part that differ in least else; None without both."""
     ablated = [arm for arm in arms if arm.config.model == model]
     mains = [arm for arm in arms if arm.config.model == MAIN]
     return min(
         ((main, arm) for main in mains for arm in ablated),
         key=lambda pair: (
-            len(differing_settings(pair[0].config, pair[1].config) - {"model", "epochs"}),
+            len(settings_beside_model(pair[0].config, pair[1].config)),
             abs(pair[0].config.epochs - pair[1].config.epochs),
         ),
         default=None,
@@ -184,7 +185,7 @@ def _models_table(arms: Sequence[ArmRecords]) -> Table:
     )
 
 
-def _ablation_table(arms: Sequence[ArmRecords], model: str) -> Table:
+def _ablation_table(arms: Sequence[ArmRecords], model: ModelSettings) -> Table:
     title, with_it, without_it = _ABLATION_TITLES[model]
     pair, paper, paper_main = ablation_pair(arms, model), PAPER_RUNS[model], PAPER_RUNS[MAIN]
     paper_difference = paper.validation_accuracy - paper_main.validation_accuracy

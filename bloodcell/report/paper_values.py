@@ -6,6 +6,8 @@ Figure 3.
 
 from dataclasses import dataclass
 
+from bloodcell.model_settings import DeepCNNSettings, ModelSettings, SimpleCNNSettings, UNetEncoderSettings
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperRun:
@@ -20,10 +22,11 @@ class PaperRun:
     epochs: int
 
 
-MAIN, SIMPLE, DEEP = "unet_encoder", "simple_cnn", "deep_cnn"
-NO_BATCH_NORM, SHALLOW, NO_DROPOUT = "unet_encoder_no_batch_norm", "unet_encoder_shallow", "unet_encoder_no_dropout"
+MAIN, SIMPLE, DEEP = UNetEncoderSettings(), SimpleCNNSettings(), DeepCNNSettings()
+NO_BATCH_NORM, SHALLOW = UNetEncoderSettings(normalisation="none"), UNetEncoderSettings(depth=3)
+NO_DROPOUT = UNetEncoderSettings(dropout=0.0)
 
-PAPER_RUNS: dict[str, PaperRun] = {
+PAPER_RUNS: dict[ModelSettings, PaperRun] = {
     SIMPLE: PaperRun(title="Simple CNN", validation_accuracy=0.7125, training_accuracy=0.5640, epochs=40),
     DEEP: PaperRun(title="Deep CNN", validation_accuracy=0.9000, training_accuracy=0.8290, epochs=40),
     MAIN: PaperRun(title="U-Net encoder", validation_accuracy=0.9875, training_accuracy=0.9740, epochs=60),
@@ -31,10 +34,10 @@ PAPER_RUNS: dict[str, PaperRun] = {
     SHALLOW: PaperRun(title="Shallow encoder", validation_accuracy=0.9406, training_accuracy=None, epochs=40),
     NO_DROPOUT: PaperRun(title="Without dropout", validation_accuracy=0.9828, training_accuracy=None, epochs=40),
 }
-"""Key of MODEL_BUILDERS → what Tables 3 to 6 say."""
+"""Network → what Tables 3 to 6 say."""
 
-PAPER_MODELS = (SIMPLE, DEEP, MAIN)
-PAPER_ABLATIONS = (NO_BATCH_NORM, SHALLOW, NO_DROPOUT)
+PAPER_MODELS: tuple[ModelSettings, ...] = (SIMPLE, DEEP, MAIN)
+PAPER_ABLATIONS: tuple[ModelSettings, ...] = (NO_BATCH_NORM, SHALLOW, NO_DROPOUT)
 
 PAPER_STAGE_SIZES: tuple[tuple[str, str, int], ...] = (
     ("Enc1", "256×256", 32),

@@ -3,12 +3,15 @@
 An arm changes one setting of the arm that it is based on. One that has to change two says so in its name, with `_and_`.
 """
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bloodcell.config import RunConfig
 from bloodcell.errors import UnknownName
+from bloodcell.experiments import experiment_config
 
 BASE_ARM = "unet_encoder"
 """The arm that the others are compared with, unless they name another."""
@@ -40,27 +43,26 @@ PAPER_ARMS: tuple[ArmKind, ...] = (
 """The paper's Tables 3 to 6."""
 
 
-def _further_arm(name: str, title: str, **changes: Any) -> ArmKind:
-    return ArmKind(
-        name=name, title=title, experiment="paper_ablation_base", base=BASE_ARM, changes=lambda base: dict(changes)
-    )
+def _further_arm(name: str, title: str, setting: str, value: Any) -> ArmKind:
+    experiment = "paper_ablation_base"
+    return ArmKind(name=name, title=title, experiment=experiment, base=BASE_ARM, changes=lambda base: {setting: value})
 
 
 FURTHER_ARMS: tuple[ArmKind, ...] = (
-    _further_arm("group_norm", "Group norm in place of batch norm", model="unet_encoder_group_norm"),
+    _further_arm("group_norm", "Group norm in place of batch norm", "model.normalisation", "group"),
     ArmKind(
         name="he_initialisation_and_learning_rate_3e-4",
         title="Without batch norm, He initialisation and learning rate 3e-4",
         experiment="paper_no_batch_norm",
         base="no_batch_norm",
-        changes=lambda base: {"model": "unet_encoder_no_batch_norm_he", "learning_rate": 3e-4},
+        changes=lambda base: {"model.initialisation": "he", "learning_rate": 3e-4},
     ),
-    _further_arm("no_augmentation", "Without augmentation", augmentation="none"),
-    _further_arm("strong_augmentation", "Strong colour, blur and zoom", augmentation="strong"),
-    _further_arm("no_label_smoothing", "Without label smoothing", label_smoothing=0.0),
-    _further_arm("learning_rate_3e-4", "Learning rate 3e-4", learning_rate=3e-4),
-    _further_arm("learning_rate_3e-3", "Learning rate 3e-3", learning_rate=3e-3),
-    _further_arm("half_width", "Half the channels", model="unet_encoder_half_width"),
+    _further_arm("no_augmentation", "Without augmentation", "augmentation", "none"),
+    _further_arm("strong_augmentation", "Strong colour, blur and zoom", "augmentation", "strong"),
+    _further_arm("no_label_smoothing", "Without label smoothing", "label_smoothing", 0.0),
+    _further_arm("learning_rate_3e-4", "Learning rate 3e-4", "learning_rate", 3e-4),
+    _further_arm("learning_rate_3e-3", "Learning rate 3e-3", "learning_rate", 3e-3),
+    _further_arm("half_width", "Half the channels", "model.width", 16),
     ArmKind(
         name="half_image_size",
         title="Half the image size",
@@ -71,32 +73,55 @@ FURTHER_ARMS: tuple[ArmKind, ...] = (
 )
 """What the paper does not have."""
 
+_OF_NO_ARM = ("experiment", "device", "seed", "split_seed")
+"""Settings that name a run, say where it is computed, or leave it to chance."""
 ARM_KINDS: dict[str, ArmKind] = {arm.name: arm for arm in (*PAPER_ARMS, *FURTHER_ARMS)}
 """Name → arm, in the order in which suites train them."""
 
 
 def arm_kind(name: str) -> ArmKind:
-    """Return an arm of the catalogue.
+    """Return an arm of the catalogue, or the one that a setting and its value name: `model.dropout=0.3`.
 
     Raises:
-        UnknownName: no arm has this name.
+        UnknownName: no arm has this name, and no setting.
+        ValueError: the setting cannot have this value.
     """
-    if name not in ARM_KINDS:
-        raise UnknownName(f"There is no arm named '{name}'. Arms: {', '.join(ARM_KINDS)}.")
-    return ARM_KINDS[name]
+    if name in ARM_KINDS:
+        return ARM_KINDS[name]
+    setting, _, text = name.partition("=")
+    base = experiment_config("paper_ablation_base")
+    settings = [known for known in base.settings() if known not in _OF_NO_ARM]
+    if setting not in settings or not re.fullmatch(r"[\w.+-]+", text):
+        raise UnknownName(
+            f"There is no arm named '{name}'. Arms: {', '.join(ARM_KINDS)}. "
+            f"Or one setting and its value, such as model.dropout=0.3. Settings: {', '.join(settings)}."
+        )
+    value = _value(text)
+    base.changed(**{setting: value})
+    return _further_arm(name, f"{setting.removeprefix('model.').replace('_', ' ')} {text}".capitalize(), setting, value)
+
+
+def _value(text: str) -> Any:
+    """Return the number, truth value or word that a text means."""
+    try:
+        return json.loads(text.lower() if text in ("True", "False") else text)
+    except ValueError:
+        return text
 
 
 def with_bases(names: list[str]) -> tuple[ArmKind, ...]:
-    """Return the named arms and all that they are compared with, in the catalogue's order.
+    """Return the named arms and all that they are compared with, in the catalogue's order, then as they are named.
 
     Raises:
         UnknownName: no arm has one of these names.
+        ValueError: an arm's setting cannot have its value.
     """
-    wanted: set[str] = set()
+    wanted: dict[str, ArmKind] = {}
     for name in names:
         current: str | None = name
         while current is not None:
             kind = arm_kind(current)
-            wanted.add(kind.name)
+            wanted[kind.name] = kind
             current = kind.base
-    return tuple(kind for name, kind in ARM_KINDS.items() if name in wanted)
+    order = [*ARM_KINDS, *wanted]
+    return tuple(sorted(wanted.values(), key=lambda kind: order.index(kind.name)))

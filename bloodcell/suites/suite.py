@@ -236,4 +236,4 @@ def build_suite(
 
 def _arm_config(kind: ArmKind, suite: str) -> RunConfig:
     base = SUITES[suite](experiment_config(kind.experiment))
-    return replace(base, **kind.changes(base))
+    return base.changed(**kind.changes(base))

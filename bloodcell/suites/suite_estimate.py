@@ -1,6 +1,7 @@
 """How long a suite will take: the time of its base arm, and for the others in proportion to their multiply-adds."""
 
 from bloodcell.cell_classes import CLASS_COUNT
+from bloodcell.model_settings import ModelSettings
 from bloodcell.models.architecture_table import count_multiply_adds
 from bloodcell.models.registry import build_model
 from bloodcell.suites.suite import Suite
@@ -24,5 +25,5 @@ def suite_seconds(suite: Suite, image_count: int, speed: TrainingSpeed) -> float
     return total * len(suite.seeds)
 
 
-def _multiply_adds(model: str) -> int:
+def _multiply_adds(model: ModelSettings) -> int:
     return count_multiply_adds(build_model(model), 64)

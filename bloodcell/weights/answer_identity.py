@@ -39,7 +39,7 @@ def answer_sha256(card: WeightsCard, precision: ComputedPrecision) -> str:
     """
     deciding = {
         "tensors_sha256": card.tensors_sha256,
-        "model": card.model,
+        "model": str(card.model),
         "class_keys": list(card.class_keys),
         "temperature": float(card.temperature),
         "review_threshold": float(card.review_threshold),

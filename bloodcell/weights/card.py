@@ -10,7 +10,7 @@ from typing import Any, get_origin, get_type_hints
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.errors import WeightsError
 from bloodcell.images.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from bloodcell.models.model_names import MODEL_NAMES
+from bloodcell.model_settings import ModelSettings, model_settings
 from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 from bloodcell.weights.pair import read_card_bytes
 
@@ -24,8 +24,8 @@ class WeightsCard:
     format_version: int = FORMAT_VERSION
     name: str
     """Name under which the weights are published."""
-    model: str
-    """Key of MODEL_NAMES."""
+    model: ModelSettings
+    """The network; in the file its name, where it has one."""
     class_keys: tuple[str, ...] = CLASS_KEYS
     """Order of the logits."""
     image_size_px: int
@@ -53,9 +53,13 @@ class WeightsCard:
     tensors_sha256: str = ""
     """Hash of the .safetensors file, hexadecimal."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", model_settings(self.model))
+
     def to_json(self) -> bytes:
         """Return the file's content."""
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        values = {**asdict(self), "model": self.model.to_plain()}
+        return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "WeightsCard":
@@ -90,6 +94,8 @@ class WeightsCard:
             ValueError: names the entry.
         """
         for name, hint in get_type_hints(type(self)).items():
+            if name == "model":
+                continue
             kind = get_origin(hint) or hint
             value = getattr(self, name)
             numbers = value if name in ("mean", "std") and isinstance(value, tuple) else [value]
@@ -108,8 +114,6 @@ class WeightsCard:
         """
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"its format version is {self.format_version}, this program reads {FORMAT_VERSION}")
-        if self.model not in MODEL_NAMES:
-            raise ValueError(f"it is made for the unknown model '{self.model}'")
         if self.class_keys != CLASS_KEYS:
             raise ValueError("its classes are not the eight classes of this program in their order")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:

@@ -11,6 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from bloodcell.errors import WeightsError
+from bloodcell.model_settings import ModelSettings
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.registry import build_model
 from bloodcell.weights.card import WeightsCard, find_weights, read_card
@@ -126,13 +127,13 @@ def stored_tensors(path: Path) -> dict[str, Tensor]:
     }
 
 
-def model_from_tensors(model_name: str, tensors: Mapping[str, Tensor]) -> CellClassifier:
+def model_from_tensors(settings: ModelSettings, tensors: Mapping[str, Tensor]) -> CellClassifier:
     """Build a model and fill it, half precision widened to float32; in evaluation mode.
 
     Raises:
         RuntimeError: the tensors are not those of the model.
     """
-    model = build_model(model_name)
+    model = build_model(settings)
     model.load_state_dict(
         {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
     )

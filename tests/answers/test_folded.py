@@ -5,8 +5,9 @@ import torch
 from bloodcell.answers.folded import FoldedClassifier, FusedConvolution
 from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.images.model_input import as_images, model_input
+from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.models.registry import build_model
 from tests.answers.computing import needs_bf16
 
 CPU = torch.device("cpu")
@@ -31,7 +32,7 @@ def used_model(name: str) -> CellClassifier:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_a_folded_model_answers_as_the_model_it_is_made_from(name: str) -> None:
     model = used_model(name)
     folded = FoldedClassifier(model, device=CPU, feature_dtype=torch.float32).eval()
@@ -39,7 +40,7 @@ def test_a_folded_model_answers_as_the_model_it_is_made_from(name: str) -> None:
         torch.testing.assert_close(folded(images(4)), model(images(4)), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_no_batch_norm_is_left_and_the_model_keeps_its_own(name: str) -> None:
     model = used_model(name)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
@@ -48,7 +49,7 @@ def test_no_batch_norm_is_left_and_the_model_keeps_its_own(name: str) -> None:
     assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_bf16_stays_near_fp32_and_its_logits_are_float32(name: str) -> None:
     model = used_model(name)
     folded = FoldedClassifier(model, device=CPU, feature_dtype=torch.bfloat16).eval()
@@ -74,7 +75,7 @@ def test_a_fused_convolution_gives_what_convolution_and_relu_give(
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_every_convolution_is_fused_with_its_relu_where_answers_are_computed(name: str) -> None:
     model = used_model(name)
     folded = FoldedClassifier(model, device=CPU, feature_dtype=torch.float32)

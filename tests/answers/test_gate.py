@@ -16,7 +16,8 @@ from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.datasets.folder_scan import scan_dataset
 from bloodcell.errors import WeightsError
 from bloodcell.images.open_image import open_image
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.model_settings import NAMED_MODELS
+from bloodcell.models.registry import build_model
 from bloodcell.publishing.gate_fit import HELD_OUT_QUANTILE, MARGIN, fit_gate
 from bloodcell.weights.file import LoadedWeights, load_weights
 from tests.answers.computing import needs_bf16
@@ -90,7 +91,7 @@ def test_a_score_above_one_is_refused_with_a_reason_and_so_is_what_is_no_number(
     assert gate.reasons(statistics, images) == ["", UNLIKE_TRAINING, UNLIKE_TRAINING]
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_statistics_are_average_and_spread_of_the_first_stages_of_every_model(name: str) -> None:
     torch.manual_seed(0)
     with torch.no_grad():

@@ -10,7 +10,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from bloodcell.answers.heat_map import logits_and_heat_maps, resize_heat_maps
 from bloodcell.answers.overlay import INFERNO, colours_of, overlay
 from bloodcell.datasets.drawn_cells import draw_cell
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.model_settings import NAMED_MODELS
+from bloodcell.models.registry import build_model
 from bloodcell.runs.run_folder import RunFolder
 
 
@@ -31,7 +32,7 @@ def trained_like(name: str) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_heat_maps_equal_the_grad_cam_packages_for_every_class(name: str) -> None:
     model = trained_like(name)
     images = torch.randn(2, 3, 64, 64)

@@ -14,7 +14,7 @@ from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.errors import EngineUnavailable
 from bloodcell.images.model_input import as_images, model_input
 from bloodcell.images.normalisation import IMAGENET_MEAN, IMAGENET_STD
-from bloodcell.models.registry import MODEL_BUILDERS
+from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.runs.run_folder import RunFolder
 from tests.answers.computing import needs_bf16, needs_openvino
 from tests.answers.pictures import encoded
@@ -42,7 +42,7 @@ def both(precision: str) -> tuple[Classifier, Classifier]:
 
 
 @needs_openvino
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_every_model_has_the_features_and_statistics_that_torch_computes(name: str) -> None:
     from bloodcell.answers.openvino_engine import OpenVinoEngine
 

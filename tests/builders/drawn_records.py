@@ -28,7 +28,7 @@ FINAL_ACCURACY = {
     "unet_encoder_shallow": 0.93,
     "unet_encoder_no_dropout": 0.965,
 }
-"""Key of MODEL_BUILDERS → validation accuracy towards which a drawn curve rises."""
+"""Key of NAMED_MODELS → validation accuracy towards which a drawn curve rises."""
 
 
 def write_drawn_suite(
@@ -54,13 +54,13 @@ def write_drawn_record(path: Path, config: RunConfig, *, images: int = 160, file
     Args:
         files: names of the validation images, whose subtypes give the labels; None: drawn names.
     """
-    chance = np.random.default_rng([config.seed, *config.model.encode()])
+    chance = np.random.default_rng([config.seed, *str(config.model).encode()])
     folder = RunFolder(path)
     folder.create(config, DataFolders(dataset=DATA_FOLDER))
     metrics = _drawn_metrics(config, chance)
     folder.write_metrics(metrics)
     names, labels = _drawn_files(images) if files is None else _labelled(files)
-    probabilities = _drawn_probabilities(labels, FINAL_ACCURACY[config.model], chance)
+    probabilities = _drawn_probabilities(labels, FINAL_ACCURACY[str(config.model)], chance)
     card = _card(config, metrics, labels, probabilities)
     (path / "best.json").write_bytes(card.to_json())
     rows = [
@@ -79,7 +79,7 @@ def write_drawn_record(path: Path, config: RunConfig, *, images: int = 160, file
 
 
 def _drawn_metrics(config: RunConfig, chance: np.random.Generator) -> list[EpochMetrics]:
-    final = FINAL_ACCURACY[config.model]
+    final = FINAL_ACCURACY[str(config.model)]
     rows = []
     for epoch in range(1, config.epochs + 1):
         rise = 1 - np.exp(-4 * epoch / config.epochs)

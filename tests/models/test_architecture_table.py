@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bloodcell.errors import UnknownName
+from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.models.architecture_table import (
     ArchitectureSettings,
     architecture_report,
@@ -14,7 +15,7 @@ from bloodcell.models.architecture_table import (
     count_parameters,
     stage_sizes,
 )
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.models.registry import build_model
 
 
 def cells_of(line_start: str, report: str) -> list[str]:
@@ -36,7 +37,7 @@ def test_the_main_model_has_the_sizes_of_table_1() -> None:
 
 
 def test_a_stage_gives_what_the_next_one_takes() -> None:
-    for name in MODEL_BUILDERS:
+    for name in NAMED_MODELS:
         sizes = stage_sizes(name, 250)
         assert [(size.output_height, size.output_width) for size in sizes[:-1]] == [
             (size.input_height, size.input_width) for size in sizes[1:]
@@ -92,7 +93,7 @@ def test_multiply_adds_are_output_values_times_kernel_times_input_channels() -> 
 
 
 def test_multiply_adds_are_half_the_operations_that_pytorch_counts() -> None:
-    for name in MODEL_BUILDERS:
+    for name in NAMED_MODELS:
         with torch.device("meta"):
             model, images = build_model(name).eval(), torch.zeros(1, 3, 256, 256)
         with FlopCounterMode(display=False) as counter:
@@ -137,6 +138,6 @@ def test_the_report_leaves_epochs_open_that_it_is_not_given() -> None:
 
 def test_the_report_gives_the_cost_of_every_model() -> None:
     costs = architecture_report().split("\n\n")[-1]
-    for name in MODEL_BUILDERS:
+    for name in NAMED_MODELS:
         model = build_model(name)
         assert cells_of(name, costs) == [f"{count_parameters(model):,}", f"{count_multiply_adds(model, 256):,}"]

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from bloodcell.errors import UnknownName
+from bloodcell.model_settings import NAMED_MODELS, UNetEncoderSettings
 from bloodcell.models.cell_classifier import CellClassifier
-from bloodcell.models.model_names import MODEL_NAMES
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.models.registry import build_model
 
-every_model = pytest.mark.parametrize("name", MODEL_BUILDERS)
+every_model = pytest.mark.parametrize("name", NAMED_MODELS)
 
 
 def seeded_model(name: str, seed: int = 0) -> CellClassifier:
@@ -227,5 +227,9 @@ def test_without_batch_norm_activations_vanish_unless_he_initialised(name: str, 
     assert lowest <= change <= highest
 
 
-def test_the_names_that_stand_without_torch_are_those_of_the_registry() -> None:
-    assert tuple(MODEL_BUILDERS) == MODEL_NAMES
+def test_instance_norm_in_the_first_stage_alone() -> None:
+    settings = UNetEncoderSettings(first_normalisation="instance")
+    with torch.device("meta"):
+        model = build_model(settings)
+    kinds = [type(module) for module in model.modules() if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d)]
+    assert kinds == [nn.InstanceNorm2d] * 2 + [nn.BatchNorm2d] * 8

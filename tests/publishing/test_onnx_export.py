@@ -14,7 +14,8 @@ from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.images.model_input import as_images, prepare_image
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.model_settings import NAMED_MODELS
+from bloodcell.models.registry import build_model
 from bloodcell.publishing.onnx_export import compare_with_program, export_onnx, images_to_compare, onnx_bytes
 from bloodcell.weights.file import LoadedWeights, load_weights
 from tests.weights.test_file import card_of
@@ -26,7 +27,7 @@ def untrained(model: str, **changes: object) -> LoadedWeights:
     return LoadedWeights(card=card, model=build_model(model).eval())
 
 
-@pytest.mark.parametrize("model", MODEL_BUILDERS)
+@pytest.mark.parametrize("model", NAMED_MODELS)
 def test_every_model_becomes_a_file_that_answers_as_it_does(model: str, tmp_path: Path) -> None:
     parity = export_onnx(untrained(model), tmp_path / "out.onnx", images_to_compare(None, 8))
     assert parity.image_count == 8

@@ -13,7 +13,7 @@ from bloodcell.report.arms import best_row, group_arms
 from bloodcell.report.paper_figures import paper_figures
 from bloodcell.report.paper_recipes import not_comparable_table, paper_differences
 from bloodcell.report.paper_tables import architecture_tables, order_words, paper_tables
-from bloodcell.report.paper_values import PAPER_RUNS
+from bloodcell.report.paper_values import PAPER_MODELS, PAPER_RUNS
 from bloodcell.report.run_tables import origin_table, runs_table, settings_table
 from bloodcell.report.suite_report import suite_report
 from bloodcell.report.table import Table
@@ -64,7 +64,7 @@ def test_tables_3_to_6_hold_means_of_the_runs_beside_the_papers_values(suite: Pa
     arms = group_arms(list_records(suite))
     third, fourth, _, sixth = paper_tables(arms)
     rows = {row[0]: row for row in third.rows}
-    main = next(arm for arm in arms if arm.config.model == "unet_encoder")
+    main = next(arm for arm in arms if str(arm.config.model) == "unet_encoder")
     best = [best_row(run).validation_accuracy for run in main.runs]
     assert rows["U-Net encoder"][1].startswith(f"{100 * sum(best) / 2:.2f} % (")
     assert [row[2] for row in third.rows] == ["71.25 %", "90.00 %", "98.75 %"]
@@ -78,7 +78,7 @@ def test_an_ablation_counts_both_arms_up_to_the_same_epoch(tmp_path: Path) -> No
         write_drawn_record(tmp_path / f"{name}-seed0", experiment_config(name), images=16)
     arms = group_arms(list_records(tmp_path))
     sixth = paper_tables(arms)[3]
-    main = next(arm for arm in arms if arm.config.model == "unet_encoder").runs[0]
+    main = next(arm for arm in arms if str(arm.config.model) == "unet_encoder").runs[0]
     assert sixth.rows[0][1] == f"{100 * max(row.validation_accuracy for row in main.metrics[:40]):.2f} %"
     assert "up to epoch 40" in sixth.note
     (figure,) = (figure for figure in paper_figures(arms) if figure.name == "figure_6")
@@ -153,8 +153,7 @@ def test_figures_2_to_6_hold_the_accuracies_of_the_runs(suite: Path) -> None:
     arms = group_arms(list_records(suite))
     figures = {figure.name: figure for figure in paper_figures(arms)}
     assert set(figures) == {f"figure_{number}" for number in range(2, 7)}
-    models = ("simple_cnn", "deep_cnn", "unet_encoder")
-    for curves, model in zip(figures["figure_2"].curves, models, strict=True):
+    for curves, model in zip(figures["figure_2"].curves, PAPER_MODELS, strict=True):
         arm = next(arm for arm in arms if arm.config.model == model)
         wanted = [tuple(row.validation_accuracy for row in run.metrics) for run in arm.runs]
         assert [run.accuracies for run in curves.runs] == wanted

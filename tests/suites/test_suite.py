@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.config import RunConfig
+from bloodcell.config import RunConfig, differing_settings
 from bloodcell.errors import RunFolderError, UnknownName
 from bloodcell.experiments import experiment_config
 from bloodcell.suites.arms import ARM_KINDS, FURTHER_ARMS, PAPER_ARMS, ArmKind
@@ -15,8 +15,7 @@ def suite_of(name: str, **changes: object) -> Suite:
 
 def differences(first: RunConfig, second: RunConfig) -> set[str]:
     """Names of the settings that differ; epochs are compared apart, since the paper gives the main model more."""
-    one, other = first.to_dict(), second.to_dict()
-    return {key for key in one if one[key] != other[key]} - {"experiment", "epochs"}
+    return differing_settings(first, second) - {"experiment", "epochs"}
 
 
 @pytest.mark.parametrize("suite_name", SUITES)
@@ -67,6 +66,29 @@ def test_all_arms_share_one_split() -> None:
 def test_what_an_arm_is_compared_with_joins_the_suite() -> None:
     names = [arm.name for arm in suite_of("quick", arms=["he_initialisation_and_learning_rate_3e-4"]).arms]
     assert names == ["unet_encoder", "no_batch_norm", "he_initialisation_and_learning_rate_3e-4"]
+
+
+def test_any_setting_and_its_value_are_an_arm() -> None:
+    suite = suite_of("quick", arms=["model.dropout=0.3", "model.first_normalisation=instance", "no_dropout"])
+    assert [arm.name for arm in suite.arms] == [
+        *("unet_encoder", "no_dropout", "model.dropout=0.3", "model.first_normalisation=instance")
+    ]
+    base = suite.arm("unet_encoder").config
+    assert differences(base, suite.arm("model.dropout=0.3").config) == {"model.dropout"}
+    assert suite.arm("model.dropout=0.3").config.settings()["model.dropout"] == 0.3
+    assert suite.arm("model.first_normalisation=instance").title == "First normalisation instance"
+    assert Suite.from_dict(suite.to_dict()) == suite
+
+
+@pytest.mark.parametrize("name", ["dropout=0.3", "model.dropout=", "model.dropout=../x", "model.dropout", "seed=3"])
+def test_what_is_no_setting_is_no_arm(name: str) -> None:
+    with pytest.raises(UnknownName, match=r"model\.dropout=0\.3"):
+        suite_of("quick", arms=[name])
+
+
+def test_a_setting_cannot_have_any_value() -> None:
+    with pytest.raises(ValueError, match=r"model\.dropout is 2"):
+        suite_of("quick", arms=["model.dropout=2"])
 
 
 def test_a_suite_survives_its_file(tmp_path: Path) -> None:

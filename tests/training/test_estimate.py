@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.model_settings import NAMED_MODELS
+from bloodcell.models.registry import build_model
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.estimate import (
     TrainingSpeed,
@@ -50,7 +51,7 @@ def test_images_that_grow_take_less_time() -> None:
     assert estimate_run(growing, 100, SPEED).seconds < estimate_run(config, 100, SPEED).seconds
 
 
-@pytest.mark.parametrize("model", MODEL_BUILDERS)
+@pytest.mark.parametrize("model", NAMED_MODELS)
 def test_what_a_forward_pass_keeps_is_what_it_keeps_at_the_real_size(model: str) -> None:
     config = quick_config(model=model, image_size_px=96)
     kept: dict[int, int] = {}

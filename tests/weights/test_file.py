@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from bloodcell.errors import WeightsError
-from bloodcell.models.registry import MODEL_BUILDERS, build_model
+from bloodcell.model_settings import NAMED_MODELS, UNetEncoderSettings
+from bloodcell.models.registry import build_model
 from bloodcell.weights.card import WeightsCard, weights_names
 from bloodcell.weights.file import load_weights, save_weights, stored_tensors
 
@@ -34,7 +35,7 @@ def pair(tmp_path: Path) -> Path:
     return tmp_path / "mine.safetensors"
 
 
-@pytest.mark.parametrize("name", MODEL_BUILDERS)
+@pytest.mark.parametrize("name", NAMED_MODELS)
 def test_weights_survive_a_round_trip(name: str, tmp_path: Path) -> None:
     model = build_model(name)
     written = save_weights(tmp_path, card_of(name), model.state_dict())
@@ -113,7 +114,7 @@ def test_an_unknown_name_is_a_sentence() -> None:
     ("entry", "value", "reason"),
     [
         ("format_version", 99, "format version"),
-        ("model", "resnet", "unknown model"),
+        ("model", "resnet", "known model"),
         ("class_keys", ["a", "b"], "eight classes"),
         ("mean", [0.5], "three channels"),
         ("std", [0.0, 1.0, 1.0], "three channels"),
@@ -158,7 +159,7 @@ def test_weights_that_ship_cannot_be_shadowed(tmp_path: Path, monkeypatch: pytes
     tensors = build_model("simple_cnn").state_dict()
     save_weights(tmp_path / "weights", card_of("simple_cnn", name="unet_encoder"), tensors)
     monkeypatch.setenv("BLOODCELL_HOME", str(tmp_path))
-    assert load_weights("unet_encoder").card.model == "unet_encoder"
+    assert load_weights("unet_encoder").card.model == UNetEncoderSettings()
     assert weights_names().count("unet_encoder") == 1
 
 

@@ -5,6 +5,7 @@ import pytest
 from bloodcell.config import RunConfig
 from bloodcell.report.arms import ArmRecords, best_row, group_arms, spread_words
 from bloodcell.report.paper_tables import ablation_pair, main_arm
+from bloodcell.report.paper_values import NO_DROPOUT
 from bloodcell.suites.run_record import list_records
 from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
 
@@ -47,7 +48,7 @@ def test_an_ablation_is_compared_with_the_main_arm_that_differs_in_least(tmp_pat
     other = _arm(tmp_path, "other", learning_rate=1e-2)
     main = _arm(tmp_path, "main", epochs=6)
     ablated = _arm(tmp_path, "ablated", model="unet_encoder_no_dropout", epochs=4)
-    pair = ablation_pair([other, main, ablated], "unet_encoder_no_dropout")
+    pair = ablation_pair([other, main, ablated], NO_DROPOUT)
     assert pair is not None
     assert [arm.name for arm in pair] == ["main", "ablated"]
 
