@@ -1,5 +1,6 @@
 """The Results page, run from the router: empty, with runs, and when something is damaged."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from bloodcell.config import RunConfig
 from tests.builders.drawn_records import write_drawn_record, write_drawn_suite
 from webui.results.answers import VALIDATION, Answers, AnswerSource
 from webui.results.compare import common_images
+from webui.results.images import picture_bytes
 from webui.results.mistakes import images_table
 from webui.results.views import CLASSES, COMPARE, CURVES, EVALUATE, MISTAKES, PAPER, SUBTYPES
 
@@ -243,3 +245,13 @@ def _answers(path: Path) -> Answers:
     table = read_labelled_table(path / "predictions_validation.csv")
     source = AnswerSource(title="x", images=VALIDATION, record=None, folder=path)
     return Answers(source=source, table=table, predicted=table.probabilities.argmax(axis=1), model_sha256="")
+
+
+def test_a_picture_is_found_by_name_and_hash_also_where_answers_are_for_several_folders(drawn_dataset: Path) -> None:
+    path = sorted(drawn_dataset.rglob("*.jpg"))[0]
+    data, file = path.read_bytes(), path.relative_to(drawn_dataset).as_posix()
+    sha256 = hashlib.sha256(data).hexdigest()
+    folders = (str(drawn_dataset / "nowhere"), str(drawn_dataset))
+    assert picture_bytes(folders, file, sha256) == data
+    assert picture_bytes(folders, f"{drawn_dataset.name}/{file}", sha256) == data
+    assert picture_bytes(folders, f"{drawn_dataset.name}/{file}", "0" * 64) is None

@@ -35,7 +35,7 @@ def show_gallery(answers: Answers, places: Sequence[int]) -> None:
     page = _choose_page(len(places))
     shown = places[page * IMAGES_PER_PAGE : (page + 1) * IMAGES_PER_PAGE]
     folders = tuple(str(folder) for folder in available_data_folders().values())
-    pictures = [_picture(folders, answers.table.files[place], answers.table.sha256[place]) for place in shown]
+    pictures = [picture_bytes(folders, answers.table.files[place], answers.table.sha256[place]) for place in shown]
     if not any(pictures):
         st.caption(
             "The pictures are not at hand. Start the app with `BLOODCELL_DATA` naming the folder of their dataset, or "
@@ -93,10 +93,13 @@ def _show_cell(answers: Answers, place: int, picture: bytes | None, weights: str
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _picture(folders: tuple[str, ...], file: str, sha256: str) -> bytes | None:
-    """Return the image's bytes, from the first folder that holds exactly this file; None where none does."""
+def picture_bytes(folders: tuple[str, ...], file: str, sha256: str) -> bytes | None:
+    """Return the image's bytes, from the first folder that holds exactly this file; None where none does.
+
+    Where answers are for several folders, the name begins with that of its folder.
+    """
     for folder in map(Path, folders):
-        path = (folder / file).resolve()
+        path = (folder / file.removeprefix(f"{folder.name}/")).resolve()
         if path.is_relative_to(folder.resolve()) and path.is_file():
             data = _bytes_or_nothing(path)
             if hashlib.sha256(data).hexdigest() == sha256:
