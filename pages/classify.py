@@ -3,10 +3,11 @@
 import streamlit as st
 
 from bloodcell.cell_classes import CELL_CLASSES
+from webui.classify.answered_by import show_answered_by
 from webui.classify.cell_detail import show_cell
 from webui.classify.cell_inputs import show_inputs, show_notice
 from webui.classify.cell_table import choose_cell, show_summary
-from webui.classify.cells import read_waiting, session_cells
+from webui.classify.cells import read_waiting, session_cells, waiting_images
 from webui.parts.frame import require_frame
 from webui.parts.model import model_words, ready_classifier
 
@@ -16,25 +17,28 @@ classifier = ready_classifier()
 show_inputs(disabled=classifier is None)
 if classifier is not None:
     st.caption(model_words(classifier.card))
-    read_waiting(classifier)
 show_notice()
+reading = st.container()
 
-cells = session_cells()
-if not cells:
+if cells := session_cells():
+    show_summary(cells)
+    show_answered_by(cells, classifier)
+    if len(cells) == 1:
+        show_cell(cells[0].id, wide=True)
+    else:
+        list_side, detail_side = st.columns([6, 5], gap="large")
+        with list_side:
+            chosen = choose_cell(cells)
+        if chosen is not None:
+            with detail_side:
+                show_cell(chosen.id)
+else:
     names = ", ".join(cell_class.display_name.lower() for cell_class in CELL_CLASSES)
     st.markdown(
         "For each cell you get its class, the confidence, a heat map of what the answer rests on, and a line in a CSV."
     )
     st.caption(f"Eight classes: {names}.")
-    st.stop()
 
-show_summary(cells)
-if len(cells) == 1:
-    show_cell(cells[0].id, wide=True)
-else:
-    list_side, detail_side = st.columns([6, 5], gap="large")
-    with list_side:
-        chosen = choose_cell(cells)
-    if chosen is not None:
-        with detail_side:
-            show_cell(chosen.id)
+if classifier is not None and waiting_images():
+    with reading:
+        read_waiting(classifier)

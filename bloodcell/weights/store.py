@@ -73,7 +73,7 @@ def refuse_name(name: str, *, to: Path | None = None) -> None:
     """
     if not name:
         raise WeightsError("Give the weights a name: small letters, digits and underscores.")
-    if not _NAME.fullmatch(name):
+    if not is_weights_name(name):
         raise WeightsError(f"'{name}' cannot be a name of weights. Use small letters, digits and underscores.")
     ships = to is not None and to.resolve() == SHIPPED_WEIGHTS
     if not ships and (SHIPPED_WEIGHTS / f"{name}.safetensors").exists():
@@ -162,7 +162,12 @@ def default_weights() -> str:
     except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("%s cannot be read (%s); %s answers", _choice_file(), error, DEFAULT_WEIGHTS)
         return DEFAULT_WEIGHTS
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else DEFAULT_WEIGHTS
+    return name if isinstance(name, str) and is_weights_name(name) else DEFAULT_WEIGHTS
+
+
+def is_weights_name(name: str) -> bool:
+    """Return whether weights may have this name; whether there are any is another question."""
+    return _NAME.fullmatch(name) is not None
 
 
 def choose_default_weights(name: str) -> None:

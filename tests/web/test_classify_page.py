@@ -1,6 +1,7 @@
 """The Classify page, run from the router: empty, with cells, and when something is broken."""
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.prediction_table import COLUMNS, table_bytes
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.datasets.drawn_cells import draw_cell, write_synthetic_dataset
+from bloodcell.images.open_image import open_image
 from bloodcell.models.registry import build_model
 from bloodcell.weights.card import WeightsCard
 from bloodcell.weights.file import save_weights
@@ -193,6 +196,62 @@ def test_after_remove_all_the_next_cells_choices_are_its_own(open_page: Callable
     assert page.subheader[0].value.startswith(f"{explained} ·")
     assert page.get("image")[1].proto.imgs[0].caption.endswith(f"speaks for {explained.lower()}")
     assert _cells(page)[0].id not in (first.id, second.id)
+
+
+def _use(page: AppTest, name: str) -> AppTest:
+    page = page.switch_page("pages/models.py").run()
+    page.selectbox(key="models_chosen").set_value(name).run()
+    page.button(key="models_use").click().run()
+    return page.switch_page("pages/classify.py").run()
+
+
+def test_cells_of_two_models_are_said_to_be_and_one_click_answers_them_anew(
+    open_page: Callable[[], AppTest], home: Path
+) -> None:
+    save_weights(home / "weights", replace(_card(), name="mine"), build_model("simple_cnn").state_dict())
+    page = _upload(open_page(), a__png=_png(), broken__png=b"no image")
+    assert not page.warning
+    before = list(_cells(page))
+    page = _use(page, "mine")
+    assert _cells(page) == before
+    assert "keep their answers" in page.warning[0].value
+    page = _upload(page, b__png=_png(1))
+    assert [cell.row.model for cell in _cells(page)] == [DEFAULT_WEIGHTS, DEFAULT_WEIGHTS, "mine"]
+    assert "answered by 2 models" in page.warning[0].value
+    assert f"`{DEFAULT_WEIGHTS}` 1 cell; `mine` 1 cell" in page.warning[0].value
+    page.button(key="classify_answer_anew").click().run()
+    assert not page.exception
+    assert not page.warning
+    after = _cells(page)
+    assert [(cell.id, cell.row.file) for cell in after[:2]] == [(cell.id, cell.row.file) for cell in before]
+    assert [cell.row.model for cell in after if cell.row.status != "error"] == ["mine", "mine"]
+    single = Classifier.load("mine").rows([open_image(_png())])[0]
+    assert after[0].row.probabilities == pytest.approx(single.probabilities, abs=0.02)
+
+
+def test_another_setting_of_the_same_model_is_said_too(open_page: Callable[[], AppTest], home: Path) -> None:
+    page = _upload(open_page(), a__png=_png())
+    card = home / "weights" / f"{DEFAULT_WEIGHTS}.json"
+    entries = json.loads(card.read_text())
+    card.write_text(json.dumps(entries | {"temperature": 3.0}))
+    page = _upload(page, b__png=_png(1))
+    assert "answered with 2 settings of one model" in page.warning[0].value
+    page.button(key="classify_answer_anew").click().run()
+    assert not page.warning
+    assert len({cell.answered_by for cell in _cells(page)}) == 1
+
+
+def test_files_beyond_the_bound_are_not_kept_and_the_page_says_so(
+    open_page: Callable[[], AppTest], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_weights(home / "weights", replace(_card(), name="mine"), build_model("simple_cnn").state_dict())
+    monkeypatch.setattr(cells_module, "MAXIMUM_FILE_BYTES", len(_png()) + 10)
+    page = _use(_upload(open_page(), a__png=_png(), b__png=_png(1)), "mine")
+    assert [cell.content is None for cell in _cells(page)] == [False, True]
+    assert "The files of 1 cell are too large to be kept" in _texts(page)
+    page.button(key="classify_answer_anew").click().run()
+    assert [cell.row.model for cell in _cells(page)] == ["mine", DEFAULT_WEIGHTS]
+    assert "answered by 2 models" in page.warning[0].value
 
 
 def test_least_sure_cells_come_first_and_unreadable_files_last(open_page: Callable[[], AppTest]) -> None:

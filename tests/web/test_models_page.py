@@ -58,7 +58,7 @@ def test_the_weights_that_ship_are_listed_with_figures_and_n() -> None:
     assert list(listed.index) == ["deep_cnn", "simple_cnn", "unet_encoder"]
     figures = load_weights("unet_encoder").card.metrics["test"]
     assert listed.loc["unet_encoder", "Right, test images"] == f"{100 * figures['accuracy']:.1f} % of 1,000"
-    assert listed.loc["unet_encoder", "Answers on Classify"] == "✓ yes"
+    assert listed.loc["unet_encoder", "Answers on Classify"] == "✓ in this browser, server's default"
     assert "no finished run yet" in texts(page)
 
 
@@ -101,6 +101,40 @@ def test_files_from_elsewhere_answer_on_classify_after_two_clicks(pair: dict[str
     assert not page.exception
     assert page.session_state["classify_cells"][0].row.model == "mine"
     assert "answered by `mine`" in texts(page)
+
+
+def test_use_for_classify_counts_in_its_session_alone_or_by_its_address(pair: dict[str, bytes]) -> None:
+    add_weights(pair, "mine")
+    page, other = opened(), opened("pages/classify.py")
+    page.selectbox(key="models_chosen").set_value("mine").run()
+    page.button(key="models_use").click().run()
+    assert "in this browser alone" in page.success[0].value
+    assert default_weights() == DEFAULT_WEIGHTS
+    assert f"Model `{DEFAULT_WEIGHTS}`" in texts(other.run())
+    reloaded = AppTest.from_file(APP, default_timeout=60)
+    reloaded.query_params["model"] = "mine"
+    assert "Model `mine`" in texts(reloaded.run())
+
+
+def test_the_servers_default_is_for_sessions_that_begin_later(pair: dict[str, bytes]) -> None:
+    add_weights(pair, "mine")
+    page, other = opened(), opened("pages/classify.py")
+    page.selectbox(key="models_chosen").set_value("mine").run()
+    page.button(key="models_make_default").click().run()
+    assert "Those that are open, this one too, keep their model" in page.success[0].value
+    listed = page.dataframe[0].value.set_index("Name")["Answers on Classify"]
+    assert (listed["mine"], listed[DEFAULT_WEIGHTS]) == ("server's default", "✓ in this browser")
+    assert f"Model `{DEFAULT_WEIGHTS}`" in texts(other.run())
+    assert "Model `mine`" in texts(opened("pages/classify.py"))
+
+
+@pytest.mark.parametrize("name", ["../weights/unet_encoder", "/etc/passwd", "a.safetensors", "<b>", ""])
+def test_an_address_names_weights_and_no_file(name: str) -> None:
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.query_params["model"] = name
+    assert f"Model `{DEFAULT_WEIGHTS}`" in texts(page.run())
+    assert not page.exception
+    assert not page.warning
 
 
 def test_without_a_name_the_files_name_is_taken(pair: dict[str, bytes]) -> None:

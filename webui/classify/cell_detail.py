@@ -84,7 +84,7 @@ def _show_images(cell: Cell, picture: bytes, probabilities: Sequence[float], by_
         "Explain the class",
         by_probability,
         format_func=lambda label: f"{class_name(label)} ({percent(probabilities[label])})",
-        key=explained_class_key(cell.id),
+        key=explained_class_key(cell.id, cell.answered_by),
     )
     strength = right.slider(
         "Strength of the heat map",

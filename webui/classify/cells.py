@@ -1,9 +1,9 @@
-"""The cells of a session: what was handed in, what was read, and the pictures that are kept of it."""
+"""The cells of a session: what was handed in, what was read, and what is kept of it."""
 
 import base64
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,9 @@ from webui.parts.thumbnails import jpeg_bytes
 from webui.parts.words import counted, error_words
 
 MAXIMUM_CELLS = 2_000
-"""Cells that one session keeps: about 100 kB each, 200 MB in all."""
+"""Cells that one session keeps: about 100 kB each, 200 MB in all, and beside them their files."""
+MAXIMUM_FILE_BYTES = 200_000_000
+"""Of files that one session keeps, to answer them anew with another model; cells beyond it keep their answer."""
 PICTURE_SIDE_PX = 640
 THUMBNAIL_SIDE_PX = 96
 
@@ -30,6 +32,8 @@ class WaitingImage:
     label: int | None = None
     """Class index that is known beforehand, of examples only."""
     is_drawing: bool = False
+    cell_id: str | None = None
+    """The cell that the answer belongs to; None makes a new cell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,6 +52,13 @@ class Cell:
     heat_maps: np.ndarray | None
     """float16 (K, h, w), 0 to 1, over the field of view."""
     field_of_view: float
+    content: bytes | None
+    """The image's file; None where it could not be read or the files of this session are too large to be kept."""
+
+    @property
+    def answered_by(self) -> tuple[str, ...]:
+        """What answered: name of the model, hash of all that decides, precision, engine."""
+        return (self.row.model, self.row.answer_sha256, self.row.precision, self.row.engine)
 
 
 def session_cells() -> list[Cell]:
@@ -63,7 +74,7 @@ def cell_by_id(cell_id: str) -> Cell | None:
 
 def add_waiting(images: Iterable[WaitingImage]) -> None:
     """Queue images for reading; those beyond MAXIMUM_CELLS are left out, and a notice says so."""
-    waiting = _waiting()
+    waiting = waiting_images()
     room = MAXIMUM_CELLS - len(session_cells()) - len(waiting)
     added = list(images)
     waiting.extend(added[: max(0, room)])
@@ -75,38 +86,61 @@ def add_waiting(images: Iterable[WaitingImage]) -> None:
         )
 
 
+def answer_anew(cells: Iterable[Cell]) -> None:
+    """Queue cells whose files are kept to be answered once more; each keeps its answer until it has the new one."""
+    waiting = waiting_images()
+    waiting.extend(
+        WaitingImage(
+            source=ImageSource(name=cell.row.file, read=held_bytes(cell.content)),
+            label=cell.label,
+            is_drawing=cell.is_drawing,
+            cell_id=cell.id,
+        )
+        for cell in cells
+        if cell.content is not None
+    )
+
+
 def read_waiting(classifier: Classifier) -> None:
-    """Read what waits, under a progress bar.
+    """Read what waits, under a progress bar; called last, when all that was read before is on the page.
 
     Each cell is kept as soon as it is answered: a click that starts the page anew loses none, and the rest is read
-    then.
+    then. *Stop* in the toolbar ends the run in the middle, and what is on the page stays there.
     """
-    waiting = _waiting()
-    if not waiting:
-        return
+    waiting, cells = waiting_images(), session_cells()
     images = list(waiting)
     total = len(images)
     bar = st.progress(0.0, text=f"Reading {counted(total, 'image', 'images')} …")
-    answers = classifier.answers([image.source for image in images], heat_maps=True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Show what was read", key="classify_show_read", icon=":material/refresh:")
+        st.caption("Reading goes on meanwhile, also after *Stop*.", width="content")
+    contents: dict[int, bytes] = {}
+    sources = [_noting(image.source, contents, place) for place, image in enumerate(images)]
+    answers = classifier.answers(sources, heat_maps=True)
     try:
-        for done, (image, answer) in enumerate(zip(images, answers, strict=True), start=1):
-            _keep(image, answer, classifier.card.field_of_view)
-            waiting.remove(image)
-            bar.progress(done / total, text=f"{done:,} of {total:,} images read")
+        for place, (image, answer) in enumerate(zip(images, answers, strict=True)):
+            cell = _cell_of(image, answer, contents.pop(place, None), classifier.card.field_of_view, cells)
+            # A click starts the page's next run before this one has noticed; whoever takes the image keeps the cell.
+            if _took(waiting, image):
+                _keep(cell, cells, is_new=image.cell_id is None)
+            bar.progress((place + 1) / total, text=f"{place + 1:,} of {total:,} images read")
     except BloodcellError as error:
         waiting.clear()
-        st.error(error_words(error))
+        st.session_state[CLASSIFY_NOTICE] = error_words(error)
     except Exception:
         # Otherwise every later run of the page would meet the same images again.
         waiting.clear()
         raise
-    bar.empty()
+    st.rerun()
 
 
 def remove_all() -> None:
-    """Forget all cells of this session, also those that wait."""
-    session_cells().clear()
-    _waiting().clear()
+    """Forget all cells of this session, also those that wait.
+
+    A run of the page that still reads has the old lists in hand; what it adds to them is in no tray any more.
+    """
+    st.session_state[CLASSIFY_CELLS] = []
+    st.session_state[CLASSIFY_WAITING] = deque()
     st.session_state.pop(CLASSIFY_CHOSEN, None)
     st.session_state.pop(CLASSIFY_NOTICE, None)
 
@@ -116,24 +150,53 @@ def held_bytes(data: bytes) -> Callable[[], bytes]:
     return lambda: data
 
 
-def _waiting() -> deque[WaitingImage]:
+def waiting_images() -> deque[WaitingImage]:
+    """Return what waits in this session."""
     waiting: deque[WaitingImage] = st.session_state.setdefault(CLASSIFY_WAITING, deque())
     return waiting
 
 
-def _keep(image: WaitingImage, answer: Answer, field_of_view: float) -> None:
-    session_cells().append(
-        Cell(
-            id=uuid.uuid4().hex,
-            row=answer.row,
-            label=image.label,
-            is_drawing=image.is_drawing,
-            picture=None if answer.image is None else jpeg_bytes(answer.image, PICTURE_SIDE_PX),
-            thumbnail=None if answer.image is None else _data_url(jpeg_bytes(answer.image, THUMBNAIL_SIDE_PX)),
-            heat_maps=None if answer.heat_maps is None else answer.heat_maps.astype(np.float16),
-            field_of_view=field_of_view,
-        )
+def _noting(source: ImageSource, contents: dict[int, bytes], place: int) -> ImageSource:
+    """Return a source that leaves what was read in `contents`, for the cell to keep."""
+
+    def read() -> bytes:
+        contents[place] = source.read()
+        return contents[place]
+
+    return ImageSource(name=source.name, read=read)
+
+
+def _took(waiting: deque[WaitingImage], image: WaitingImage) -> bool:
+    try:
+        waiting.remove(image)
+    except ValueError:
+        return False
+    return True
+
+
+def _cell_of(
+    image: WaitingImage, answer: Answer, content: bytes | None, field_of_view: float, others: Sequence[Cell]
+) -> Cell:
+    kept_bytes = sum(len(cell.content) for cell in others if cell.content is not None and cell.id != image.cell_id)
+    has_room = content is not None and kept_bytes + len(content) <= MAXIMUM_FILE_BYTES
+    return Cell(
+        id=image.cell_id or uuid.uuid4().hex,
+        row=answer.row,
+        label=image.label,
+        is_drawing=image.is_drawing,
+        picture=None if answer.image is None else jpeg_bytes(answer.image, PICTURE_SIDE_PX),
+        thumbnail=None if answer.image is None else _data_url(jpeg_bytes(answer.image, THUMBNAIL_SIDE_PX)),
+        heat_maps=None if answer.heat_maps is None else answer.heat_maps.astype(np.float16),
+        field_of_view=field_of_view,
+        content=content if has_room and answer.image is not None else None,
     )
+
+
+def _keep(cell: Cell, cells: list[Cell], *, is_new: bool) -> None:
+    if is_new:
+        cells.append(cell)
+    else:
+        cells[[other.id for other in cells].index(cell.id)] = cell
 
 
 def _data_url(jpeg: bytes) -> str:

@@ -9,6 +9,7 @@ from bloodcell.publishing.onnx_export import images_to_compare, missing_packages
 from bloodcell.weights.file import load_weights
 from bloodcell.weights.store import StoredWeights, choose_default_weights, default_weights, delete_weights
 from webui.parts.session_keys import MODELS_NOTICE, MODELS_ONNX
+from webui.parts.session_model import answering_weights, choose_answering_weights
 from webui.parts.words import error_words, name_as_markdown, plain_words
 
 
@@ -16,7 +17,8 @@ def show_actions(weights: StoredWeights) -> None:
     """Show the buttons of one weights; what cannot be done is said, not left to fail."""
     if weights.problem:
         st.error(f"These weights cannot answer. {plain_words(weights.problem)}", icon=":material/broken_image:")
-    answers = weights.name == default_weights()
+    answers = weights.name == answering_weights()
+    is_default = weights.name == default_weights()
     with st.container(horizontal=True):
         st.button(
             "Answers on Classify" if answers else "Use for Classify",
@@ -25,6 +27,16 @@ def show_actions(weights: StoredWeights) -> None:
             type="secondary" if answers else "primary",
             disabled=answers or bool(weights.problem),
             on_click=_use,
+            args=(weights.name,),
+        )
+        st.button(
+            "Server's default" if is_default else "Make it the server's default",
+            key="models_make_default",
+            icon=":material/check:" if is_default else ":material/dns:",
+            disabled=is_default or bool(weights.problem),
+            help="“Use for Classify” counts in this browser alone. The default is what every browser begins with; "
+            "those that are open keep their model.",
+            on_click=_make_default,
             args=(weights.name,),
         )
         if not weights.problem:
@@ -38,12 +50,23 @@ def show_actions(weights: StoredWeights) -> None:
 
 
 def _use(name: str) -> None:
+    choose_answering_weights(name)
+    st.session_state[MODELS_NOTICE] = (
+        f"{name_as_markdown(name)} answers on the page Classify from now on, in this browser alone. Cells that are "
+        "there already keep their answers."
+    )
+
+
+def _make_default(name: str) -> None:
     try:
         choose_default_weights(name)
     except (BloodcellError, OSError) as error:
         st.error(error_words(error))
     else:
-        st.session_state[MODELS_NOTICE] = f"{name_as_markdown(name)} answers on the page Classify from now on."
+        st.session_state[MODELS_NOTICE] = (
+            f"{name_as_markdown(name)} answers in every browser that opens this program from now on. Those that are "
+            "open, this one too, keep their model."
+        )
 
 
 def _show_downloads(weights: StoredWeights) -> None:
@@ -71,7 +94,7 @@ def _size_words(size_bytes: int) -> str:
 def _show_deletion(name: str) -> None:
     with st.popover("Delete …", icon=":material/delete:"):
         st.markdown(f"Delete {name_as_markdown(name)} for good? Its files are removed from this computer.")
-        if name == default_weights():
+        if name in (answering_weights(), default_weights()):
             st.markdown(f"It answers on Classify now; `{DEFAULT_WEIGHTS}` will take its place.")
         st.button("Delete for good", key="models_delete", type="primary", on_click=_delete, args=(name,))
 
@@ -82,6 +105,8 @@ def _delete(name: str) -> None:
     except (BloodcellError, OSError) as error:
         st.error(error_words(error))
     else:
+        if name == answering_weights():
+            choose_answering_weights(DEFAULT_WEIGHTS)
         st.session_state[MODELS_NOTICE] = f"{name_as_markdown(name)} is deleted."
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 from bloodcell.weights.store import StoredWeights, default_weights
 from webui.parts.model import accuracy_figures
 from webui.parts.session_keys import MODELS_CHOOSE_NEXT, MODELS_CHOSEN, MODELS_NOTICE
+from webui.parts.session_model import answering_weights
 from webui.parts.words import percent, shown_name
 
 
@@ -19,11 +20,11 @@ def show_notice() -> None:
 
 def show_list(stored: Sequence[StoredWeights]) -> None:
     """Show a row per weights: where from, which answers, its figures with their n."""
-    answering = default_weights()
+    here, default = answering_weights(), default_weights()
     rows = [
         {
             "Name": shown_name(weights.name),
-            "Answers on Classify": "✓ yes" if weights.name == answering else "",
+            "Answers on Classify": _answers_words(here=weights.name == here, default=weights.name == default),
             "From": "ships with the program" if weights.ships else "published or added",
             "Model": "–" if weights.card is None else weights.card.model,
             "Image size, px": None if weights.card is None else weights.card.image_size_px,
@@ -40,6 +41,10 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
     )
 
 
+def _answers_words(*, here: bool, default: bool) -> str:
+    return ", ".join(words for words, holds in (("✓ in this browser", here), ("server's default", default)) if holds)
+
+
 def _figures_words(weights: StoredWeights, image_set: str) -> str:
     if weights.problem or weights.card is None:
         return "–"  # a card's figures are those of the tensors that it was written for
@@ -53,6 +58,6 @@ def _figures_words(weights: StoredWeights, image_set: str) -> str:
 def choose_weights(stored: Sequence[StoredWeights]) -> StoredWeights:
     """Let a person choose one of the weights; the one that answers is chosen at first."""
     by_name = {weights.name: weights for weights in stored}
-    wanted = st.session_state.pop(MODELS_CHOOSE_NEXT, st.session_state.get(MODELS_CHOSEN, default_weights()))
+    wanted = st.session_state.pop(MODELS_CHOOSE_NEXT, st.session_state.get(MODELS_CHOSEN, answering_weights()))
     st.session_state[MODELS_CHOSEN] = wanted if wanted in by_name else next(iter(by_name))
     return by_name[st.selectbox("Weights", list(by_name), format_func=shown_name, key=MODELS_CHOSEN)]

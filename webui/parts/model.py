@@ -10,7 +10,7 @@ from bloodcell.errors import BloodcellError, EngineUnavailable
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.report.other_laboratories import laboratory_words
 from bloodcell.weights.card import WeightsCard, find_weights
-from bloodcell.weights.store import default_weights
+from webui.parts.session_model import answering_weights
 from webui.parts.words import counted, name_as_markdown, percent, plain_words
 
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
@@ -19,7 +19,7 @@ _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation
 def ready_classifier() -> Classifier | None:
     """Return the shared classifier; where there is none, say why and what to do, and return None.
 
-    The weights that were made the default answer. Where they cannot, the ones that ship do, and a notice says so.
+    The weights of this session answer. Where they cannot, the ones that ship do, and a notice says so.
     """
     try:
         return _weights_that_answer()
@@ -29,7 +29,7 @@ def ready_classifier() -> Classifier | None:
 
 
 def _weights_that_answer() -> Classifier | None:
-    chosen = default_weights()
+    chosen = answering_weights()
     if chosen != DEFAULT_WEIGHTS:
         try:
             return _classifier_of(chosen)

@@ -8,6 +8,9 @@ FRAME_DRAWN = "frame_drawn"
 FRAME_LOG_IN = "frame_log_in"
 FRAME_LOG_OUT = "frame_log_out"
 
+ANSWERING_WEIGHTS = "answering_weights"
+"""str, name of the weights that answer in this session."""
+
 CLASSIFY_CELLS = "classify_cells"
 """list[Cell], what was read, in the order in which it was added."""
 CLASSIFY_WAITING = "classify_waiting"
@@ -90,9 +93,9 @@ def uploader_key(uploads_taken: int) -> str:
     return f"classify_files_{uploads_taken}"
 
 
-def explained_class_key(cell_id: str) -> str:
-    """Return the key of the choice of the explained class, one per cell."""
-    return f"classify_explained_class_{cell_id}"
+def explained_class_key(cell_id: str, answered_by: tuple[str, ...]) -> str:
+    """Return the key of the choice of the explained class: one per cell and model, another answer has its own."""
+    return "_".join(("classify_explained_class", cell_id, *answered_by))
 
 
 def cell_table_key(cell_ids: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ACTIVE, Job, enqueue_command, read_job, stop_job
 from bloodcell.paths import runs_folder, suites_folder
 from bloodcell.weights.card import weights_names
-from bloodcell.weights.store import default_weights
 from webui.parts.data_choice import chosen_data_folder
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import (
@@ -21,6 +20,7 @@ from webui.parts.session_keys import (
     RESULTS_EVALUATION_MODEL,
     RESULTS_VIEW,
 )
+from webui.parts.session_model import answering_weights
 from webui.parts.words import error_words, name_as_markdown, sentence_words, shown_name
 from webui.results.answers import EVALUATION, EVALUATION_TABLE, evaluation_words, evaluations_folder
 from webui.results.views import MISTAKES
@@ -95,7 +95,7 @@ def show_evaluations() -> None:
 def _place_of_answering(models: dict[str, EvaluatedModel]) -> int:
     """Return the place of the model that answers on Classify; the first where it is not among them."""
     names = [model.name for model in models.values()]
-    answering = default_weights()
+    answering = answering_weights()
     return names.index(answering) if answering in names else 0
 
 
