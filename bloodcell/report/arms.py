@@ -66,7 +66,7 @@ def group_arms(records: Sequence[RunRecord]) -> list[ArmRecords]:
     """Put runs into arms, in the order of their first runs.
 
     Runs named ARM-seedN in one folder are an arm, as a suite names them; others are where all their settings but seeds
-    and the machine's choices agree.
+    and the machine's choices agree. Copies of a run count once.
     """
     groups: dict[object, list[RunRecord]] = {}
     names: dict[object, str] = {}
@@ -79,8 +79,19 @@ def group_arms(records: Sequence[RunRecord]) -> list[ArmRecords]:
     arms: dict[str, ArmRecords] = {}
     for key, runs in groups.items():
         name = _unused_name(names[key], list(names.values()), runs[0].path, taken=arms)
-        arms[name] = ArmRecords(name=name, runs=tuple(runs))
+        arms[name] = ArmRecords(name=name, runs=_one_per_seed(runs))
     return list(arms.values())
+
+
+def _one_per_seed(runs: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
+    """Return the run with most epochs of each seed and set of images: a copy, or the same seed again, is no other."""
+    chosen: dict[object, RunRecord] = {}
+    for run in runs:
+        images = None if run.best_card is None else run.best_card.training_data.get("fingerprint")
+        key = (run.config.seed, run.config.split_seed, images)
+        if key not in chosen or len(run.metrics) > len(chosen[key].metrics):
+            chosen[key] = run
+    return tuple(chosen.values())
 
 
 def _unused_name(name: str, names: Sequence[str], first_run: Path, *, taken: Container[str]) -> str:

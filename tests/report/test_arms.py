@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,12 @@ def test_the_best_epoch_counts_up_to_a_given_one_only(tmp_path: Path) -> None:
 )
 def test_a_spread_is_its_mean_and_range(values: tuple[float, ...], words: str) -> None:
     assert spread_words(values) == words
+
+
+def test_copies_of_a_run_are_one_seed(tmp_path: Path) -> None:
+    write_drawn_record(tmp_path / "first", _config(), images=16)
+    for number in range(3):
+        shutil.copytree(tmp_path / "first", tmp_path / f"copy{number}")
+    write_drawn_record(tmp_path / "other", replace(_config(), seed=1), images=16)
+    (arm,) = group_arms(list_records(tmp_path))
+    assert sorted(run.config.seed for run in arm.runs) == [0, 1]
