@@ -290,3 +290,8 @@ def test_an_onnx_file_is_made_compared_and_offered(pair: dict[str, bytes]) -> No
     assert not page.exception
     assert "64 drawn cells: the same class for every one" in texts(page)
     assert page.session_state["models_onnx"][1]
+
+
+def test_the_list_names_each_models_network_in_plain_words() -> None:
+    table = opened().dataframe[0].value
+    assert list(table["Model"]) == list(table["Name"]) == ["deep_cnn", "simple_cnn", "unet_encoder"]

@@ -26,7 +26,7 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
             "Name": shown_name(weights.name),
             "Answers on Classify": _answers_words(here=weights.name == here, default=weights.name == default),
             "From": "ships with the program" if weights.ships else "published or added",
-            "Model": "–" if weights.card is None else weights.card.model,
+            "Model": "–" if weights.card is None else str(weights.card.model),
             "Image size, px": None if weights.card is None else weights.card.image_size_px,
             "Right, test images": _figures_words(weights, "test"),
             "Right, validation images": _figures_words(weights, "validation"),
