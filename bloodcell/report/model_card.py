@@ -7,6 +7,7 @@ from typing import Any
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.report.card_seeds import seeds_table
+from bloodcell.report.class_mix_table import mix_table
 from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
 from bloodcell.report.table import Table
 from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
@@ -36,6 +37,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
         _accuracy,
         seeds_table,
         _each_class("test"),
+        mix_table,
         _matrix,
         _subtypes,
         _calibration,

@@ -5,10 +5,13 @@ import streamlit as st
 from bloodcell.report.model_card import INTENDED_USE, LIMITS, card_markdown, card_tables
 from bloodcell.report.other_laboratories import laboratory_words
 from bloodcell.weights.card import WeightsCard
+from webui.models.mix import show_mix
 from webui.parts.figures_and_tables import show_table
 from webui.parts.words import plain_words
 
 _OPEN_AT_FIRST = "accuracy"
+_MIX = "class-mix"
+"""Shown for the mix that a person sets."""
 
 
 def show_card(card: WeightsCard) -> None:
@@ -19,8 +22,11 @@ def show_card(card: WeightsCard) -> None:
     else:
         st.caption("Its card states no accuracy.")
     for table in tables.values():
-        with st.expander(table.title):
-            show_table(table, titled=False)
+        with st.expander("Precision in blood: a mix of classes that you set" if table.name == _MIX else table.title):
+            if table.name == _MIX:
+                show_mix(card)
+            else:
+                show_table(table, titled=False)
     st.warning(plain_words(laboratory_words(card)), icon=":material/travel_explore:")
     st.caption(f"For: {INTENDED_USE} Limits: {LIMITS}")
     st.download_button(

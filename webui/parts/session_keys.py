@@ -71,6 +71,11 @@ DATASET_AUGMENTATION_DRAWS = "dataset_augmentation_draws"
 """int, how often other variants were asked for; seeds them."""
 
 
+def models_mix_key(class_key: str) -> str:
+    """Return the key of a class's share in the mix for which precision is shown."""
+    return f"models_mix_{class_key}"
+
+
 def dataset_uploader_key(uploads_taken: int) -> str:
     """Return the key of the Dataset page's uploader: a new key empties it."""
     return f"dataset_file_{uploads_taken}"
