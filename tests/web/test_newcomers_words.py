@@ -20,7 +20,7 @@ from bloodcell.report.model_card import card_markdown, card_tables
 from bloodcell.weights.card import read_card
 from tests.conftest import REPOSITORY
 from webui.classify.cell_detail import probability_chart
-from webui.parts.words import class_name
+from webui.parts.words import STATUS_HELP, STATUS_WORDS, class_name
 
 NAMES = [cell_class.display_name for cell_class in CELL_CLASSES]
 COLOURS = [cell_class.colour for cell_class in CELL_CLASSES]
@@ -121,6 +121,11 @@ def test_a_class_has_one_name_in_tables_and_on_pages(weights: str) -> None:
         assert all(f"<td>{name}</td>" in table.to_html() for name in NAMES)
     assert list(tables["confusion-matrix"].columns[1:]) == [row[0] for row in tables["confusion-matrix"].rows] == NAMES
     assert f"| {' | '.join(NAMES)} |" in card_markdown(card)
+
+
+def test_every_status_is_explained_at_the_head_of_its_column() -> None:
+    assert [word for word in STATUS_WORDS.values() if f"{word}: " not in STATUS_HELP] == []
+    assert "help=STATUS_HELP" in (REPOSITORY / "webui/classify/cell_table.py").read_text()
 
 
 def test_names_and_colours_tell_all_classes_apart() -> None:

@@ -10,7 +10,16 @@ import streamlit as st
 from bloodcell.answers.prediction_table import table_bytes
 from webui.classify.cells import Cell, remove_all
 from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, cell_table_key
-from webui.parts.words import STATUS_SIGNS, STATUS_WORDS, class_name, counted, name_as_markdown, plain_words, shown_name
+from webui.parts.words import (
+    STATUS_HELP,
+    STATUS_SIGNS,
+    STATUS_WORDS,
+    class_name,
+    counted,
+    name_as_markdown,
+    plain_words,
+    shown_name,
+)
 
 LEAST_SURE_FIRST, AS_ADDED = "Least sure first", "As added"
 ALL_CELLS, SECOND_LOOK, UNREADABLE = "All", "Second look", "Unreadable"
@@ -123,7 +132,7 @@ def _show_table(shown: Sequence[Cell], ids: list[str], position: int) -> None:
             "Cell": st.column_config.ImageColumn(width=64),
             "Answer": st.column_config.TextColumn(width=145),
             "Confidence": st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100, width=125),
-            "Status": st.column_config.TextColumn(width=110),
+            "Status": st.column_config.TextColumn(width=110, help=STATUS_HELP),
             "Labelled as": st.column_config.TextColumn(width=145),
         },
         on_select=partial(_remember_choice, ids, position),

@@ -12,6 +12,10 @@ STATUS_WORDS: dict[str, str] = {
     "refused": "No answer",
     "error": "Unreadable",
 }
+STATUS_HELP = (
+    "Sure: the confidence reaches the model's threshold. Second look: it does not, so a person should look again. "
+    "No answer: the image is unlike those that the model was trained on. Unreadable: the file gave no picture."
+)
 STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "error": "✕"}
 STATUS_ICONS: dict[str, str] = {
     "ok": ":material/check:",
