@@ -97,7 +97,6 @@ def test_what_was_read_stays_when_reading_is_stopped(chromium: Browser, server: 
         page.wait_for_selector(IDLE)
         expect(page.get_by_text(re.compile(r"^\d+ of 300 images read"))).to_be_visible()
         page.get_by_role("button", name="Show what was read").click()
-        expect(page.get_by_text(re.compile(r"^Cell 1 of \d+\."))).to_be_visible()
-        expect(page.get_by_text("Cell 1 of 300.")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^Cell \d+ of 300\."))).to_be_visible()
         page.wait_for_selector(IDLE)
         assert [row["file"] for row in _rows(page)] == [path.name for path in files]

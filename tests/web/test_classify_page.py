@@ -15,6 +15,7 @@ from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.prediction_table import COLUMNS, table_bytes
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.datasets.drawn_cells import draw_cell, write_synthetic_dataset
+from bloodcell.datasets.example_cells import EXAMPLES_CREDIT, example_cells
 from bloodcell.images.open_image import open_image
 from bloodcell.models.registry import build_model
 from bloodcell.weights.card import WeightsCard
@@ -106,33 +107,19 @@ def test_research_use_only_stands_on_the_page_once(open_page: Callable[[], AppTe
     assert _texts(open_page()).count("Research use only, not for diagnosis") == 1
 
 
-def test_examples_without_a_dataset_are_drawings_that_say_so(open_page: Callable[[], AppTest]) -> None:
-    page = open_page().button(key="classify_try_examples").click().run()
-    assert not page.exception
-    assert [cell.label for cell in _cells(page)] == list(range(len(CELL_CLASSES)))
-    assert all(cell.is_drawing and cell.row.file.startswith("drawing_") for cell in _cells(page))
-    assert "a drawing, not a cell" in _texts(page)
-
-
-def test_examples_from_a_dataset_show_their_folders_class(
-    open_page: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("data", ["", "nowhere", "data"])
+def test_examples_are_the_real_cells_that_ship_whatever_dataset_is_set(
+    open_page: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str
 ) -> None:
     write_synthetic_dataset(tmp_path / "data", per_class=3, size_px=64, seed=0)
-    monkeypatch.setenv("BLOODCELL_DATA", str(tmp_path / "data"))
+    if data:
+        monkeypatch.setenv("BLOODCELL_DATA", str(tmp_path / data))
     page = open_page().button(key="classify_try_examples").click().run()
     assert not page.exception
-    assert [cell.label for cell in _cells(page)] == [label for label in range(len(CELL_CLASSES)) for _ in range(2)]
-    assert not any(cell.is_drawing for cell in _cells(page))
+    assert [cell.row.file for cell in _cells(page)] == [file.path.name for file in example_cells()]
+    assert [cell.label for cell in _cells(page)] == [label for label in range(len(CELL_CLASSES)) for _ in range(3)]
     assert set(page.dataframe[0].value["Labelled as"]) == {cell_class.display_name for cell_class in CELL_CLASSES}
-
-
-def test_a_dataset_that_is_not_there_is_a_sentence(
-    open_page: Callable[[], AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BLOODCELL_DATA", str(tmp_path / "nowhere"))
-    page = open_page().button(key="classify_try_examples").click().run()
-    assert not page.exception
-    assert "does not exist" in page.warning[0].value
+    assert EXAMPLES_CREDIT in _texts(page)
 
 
 def test_an_upload_is_answered_with_class_heat_map_and_top_three(open_page: Callable[[], AppTest]) -> None:

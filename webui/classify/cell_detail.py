@@ -66,9 +66,7 @@ def show_cell(cell_id: str, *, wide: bool = False) -> None:
 def _origin_words(cell: Cell) -> str:
     words = name_as_markdown(cell.row.file)
     if cell.label is not None:
-        words += f" · {'drawn' if cell.is_drawing else 'labelled'} as **{class_name(cell.label)}**"
-    if cell.is_drawing:
-        words += " · a drawing, not a cell: the answer says nothing about the model"
+        words += f" · labelled as **{class_name(cell.label)}**"
     if cell.row.probabilities is not None:
         words += f" · answered by {name_as_markdown(cell.row.model)}"
     return words

@@ -1,29 +1,22 @@
-"""Where cells come from: files of a visitor, examples from the dataset, or drawings."""
+"""Where cells come from: files of a visitor, or the examples that ship."""
 
 import io
-import random
-from collections.abc import Iterator
 from functools import partial
 
 import streamlit as st
-from PIL import Image
 
 from bloodcell.answers.classifier import ImageSource
 from bloodcell.answers.image_sources import FoundImages, passed_over_words, zip_images
-from bloodcell.cell_classes import CELL_CLASSES
-from bloodcell.datasets.drawn_cells import draw_cell
-from bloodcell.datasets.folder_scan import LabelledFile, default_dataset, scan_dataset
+from bloodcell.datasets.example_cells import EXAMPLES_CREDIT, example_cells
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.images.formats import FORMAT_WORDS
 from bloodcell.images.open_image import read_image_bytes
 from bloodcell.images.zip_images import open_zip
-from bloodcell.paths import data_folder
 from webui.classify.cells import WaitingImage, add_waiting, held_bytes
-from webui.parts.session_keys import CLASSIFY_EXAMPLES_SHOWN, CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
+from webui.parts.session_keys import CLASSIFY_NOTICE, CLASSIFY_UPLOADS_TAKEN, uploader_key
 from webui.parts.uploads import forget_server_copies
 from webui.parts.words import error_words, plain_words
 
-EXAMPLES_PER_CLASS = 2
 _ZIP_START = b"PK\x03\x04"
 
 
@@ -38,7 +31,6 @@ def show_inputs(*, disabled: bool) -> None:
         on_change=_take_uploads,
         disabled=disabled,
     )
-    from_dataset = data_folder() is not None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Try example cells",
@@ -48,9 +40,8 @@ def show_inputs(*, disabled: bool) -> None:
             disabled=disabled,
         )
         st.caption(
-            "No images at hand? These are real cells from the dataset, with the class of their folder."
-            if from_dataset
-            else "No images at hand? These are drawings, not cells, and mostly refused: they show how the page works.",
+            "No images at hand? These are 24 real cells with the class that pathologists gave; no model that ships "
+            f"was trained on them. {EXAMPLES_CREDIT}.",
             width="content",
         )
 
@@ -95,31 +86,15 @@ def _refused(name: str, reason: str) -> ImageSource:
 
 
 def _take_examples() -> None:
-    turn = st.session_state.get(CLASSIFY_EXAMPLES_SHOWN, 0)
-    st.session_state[CLASSIFY_EXAMPLES_SHOWN] = turn + 1
     st.session_state[CLASSIFY_NOTICE] = ""
-    folder = default_dataset(data_folder())
     try:
-        if folder is None:
-            add_waiting(_drawings(turn))
-        else:
-            add_waiting(_dataset_examples(scan_dataset(folder).files, turn))
+        files = example_cells()
     except BloodcellError as error:
         st.session_state[CLASSIFY_NOTICE] = error_words(error)
-
-
-def _dataset_examples(files: tuple[LabelledFile, ...], turn: int) -> Iterator[WaitingImage]:
-    chance = random.Random(turn)
-    for label in range(len(CELL_CLASSES)):
-        of_class = [file for file in files if file.label == label]
-        for file in chance.sample(of_class, min(EXAMPLES_PER_CLASS, len(of_class))):
-            source = ImageSource(name=file.path.name, read=partial(read_image_bytes, file.path))
-            yield WaitingImage(source=source, label=label)
-
-
-def _drawings(turn: int) -> Iterator[WaitingImage]:
-    for label, cell_class in enumerate(CELL_CLASSES):
-        stream = io.BytesIO()
-        Image.fromarray(draw_cell(label, seed=turn)).save(stream, "PNG")
-        source = ImageSource(name=f"drawing_{cell_class.key}_{turn + 1}.png", read=held_bytes(stream.getvalue()))
-        yield WaitingImage(source=source, label=label, is_drawing=True)
+        return
+    add_waiting(
+        WaitingImage(
+            source=ImageSource(name=file.path.name, read=partial(read_image_bytes, file.path)), label=file.label
+        )
+        for file in files
+    )

@@ -149,9 +149,7 @@ def _shown_percent(confidence: float | None) -> float | None:
 
 
 def _label_words(cell: Cell) -> str | None:
-    if cell.label is None:
-        return None
-    return f"{class_name(cell.label)} (drawn)" if cell.is_drawing else class_name(cell.label)
+    return None if cell.label is None else class_name(cell.label)
 
 
 def _remember_choice(ids: Sequence[str], position: int) -> None:

@@ -31,7 +31,6 @@ class WaitingImage:
     source: ImageSource
     label: int | None = None
     """Class index that is known beforehand, of examples only."""
-    is_drawing: bool = False
     cell_id: str | None = None
     """The cell that the answer belongs to; None makes a new cell."""
 
@@ -44,7 +43,6 @@ class Cell:
     """Never used again, in this session or another; names may repeat. What is shown of a cell is looked up by it."""
     row: PredictionRow
     label: int | None
-    is_drawing: bool
     picture: bytes | None
     """JPEG, at most PICTURE_SIDE_PX wide and high; None where the image could not be read."""
     thumbnail: str | None
@@ -93,7 +91,6 @@ def answer_anew(cells: Iterable[Cell]) -> None:
         WaitingImage(
             source=ImageSource(name=cell.row.file, read=held_bytes(cell.content)),
             label=cell.label,
-            is_drawing=cell.is_drawing,
             cell_id=cell.id,
         )
         for cell in cells
@@ -183,7 +180,6 @@ def _cell_of(
         id=image.cell_id or uuid.uuid4().hex,
         row=answer.row,
         label=image.label,
-        is_drawing=image.is_drawing,
         picture=None if answer.image is None else jpeg_bytes(answer.image, PICTURE_SIDE_PX),
         thumbnail=None if answer.image is None else _data_url(jpeg_bytes(answer.image, THUMBNAIL_SIDE_PX)),
         heat_maps=None if answer.heat_maps is None else answer.heat_maps.astype(np.float16),
