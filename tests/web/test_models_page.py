@@ -192,6 +192,15 @@ def test_a_finished_run_is_published_and_listed(finished_run: RunFolder) -> None
     assert page.dataframe[0].value["Name"].tolist()[-1] == "mine"
 
 
+def test_a_name_that_was_not_typed_is_missed_once_publish_is_pressed(finished_run: RunFolder) -> None:
+    shutil.copytree(finished_run.path, home_folder() / "runs" / "first_run")
+    page = opened()
+    assert not page.error
+    page.button(key="models_publish").click().run()
+    assert page.error[0].value == "Give the weights a name: small letters, digits and underscores."
+    assert not published_weights().exists()
+
+
 def test_a_name_that_is_taken_publishes_nothing(finished_run: RunFolder, pair: dict[str, bytes]) -> None:
     shutil.copytree(finished_run.path, home_folder() / "runs" / "first_run")
     before = add_weights(pair, "mine")
