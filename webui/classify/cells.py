@@ -110,7 +110,9 @@ def read_waiting(classifier: Classifier) -> None:
     bar = st.progress(0.0, text=f"Reading {counted(total, 'image', 'images')} …")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Show what was read", key="classify_show_read", icon=":material/refresh:")
-        st.caption("Reading goes on meanwhile, also after *Stop*.", width="content")
+        st.caption(
+            "Shows the cells that were read so far, then reads the others. After *Stop* this reads on.", width="content"
+        )
     contents: dict[int, bytes] = {}
     sources = [_noting(image.source, contents, place) for place, image in enumerate(images)]
     answers = classifier.answers(sources, heat_maps=True)
