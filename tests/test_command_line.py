@@ -128,11 +128,11 @@ def test_a_run_stops_on_sigterm_resumes_and_is_measured_and_published(drawn_data
     process = subprocess.Popen(
         [sys.executable, "-m", "bloodcell", *map(str, new)], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
     )
-    folder, deadline = RunFolder(run_dir), time.monotonic() + 120
+    folder, deadline = RunFolder(run_dir), time.monotonic() + 300
     while not folder.metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "--resume" in errors
     outcome = folder.read_outcome()

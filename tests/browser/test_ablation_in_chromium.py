@@ -12,7 +12,7 @@ from tests.browser.conftest import open_page, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-TRAINING_TIMEOUT_MS = 180_000
+TRAINING_TIMEOUT_MS = 600_000
 
 
 def test_an_interrupted_suite_goes_on_to_its_verdict(chromium: Browser, drawn_dataset: Path, tmp_path: Path) -> None:

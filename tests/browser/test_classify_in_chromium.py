@@ -105,7 +105,7 @@ def test_a_click_while_images_are_read_loses_none(page: Page, real_data_folder: 
 
 def test_the_server_keeps_no_copy_of_an_upload(page: Page, server: str, files: list[Path]) -> None:
     _upload(page, files)
-    figures = urllib.request.urlopen(f"{server}/_stcore/metrics", timeout=10).read().decode()
+    figures = urllib.request.urlopen(f"{server}/_stcore/metrics", timeout=300).read().decode()
     assert "cache_memory_bytes" in figures
     assert 'cache_type="UploadedFileManager"' not in figures
 

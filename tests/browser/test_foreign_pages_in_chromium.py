@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, expect
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from bloodcell.datasets.drawn_cells import draw_cell
-from tests.browser.conftest import ANSWER_TIMEOUT_MS, CHROMIUM, IDLE, UPLOADER, running_server
+from tests.browser.conftest import ANSWER_TIMEOUT_MS, CHROMIUM, IDLE, UPLOADER, patient_page, running_server
 from tests.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -49,7 +49,7 @@ SECRET = "a secret of this test that signs its cookies"
 
 def ask(url: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of one request; `headers` may name a Host of their own."""
-    with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)) as connection:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         body = b"" if answer.status == 101 else answer.read()
@@ -103,7 +103,7 @@ def where_a_name_leads_here(chromium: Browser, name: str) -> Iterator[Browser]:
 
 def test_a_foreign_name_that_leads_here_shows_no_app(chromium: Browser, server: str) -> None:
     with where_a_name_leads_here(chromium, "evil.test") as browser:
-        page = browser.new_page()
+        page = patient_page(browser)
         answer = page.goto(server.replace("127.0.0.1", "evil.test"))
         assert answer is not None
         assert answer.status == 403
@@ -149,7 +149,7 @@ def test_a_page_of_another_port_can_neither_frame_the_app_nor_open_its_socket_no
     chromium: Browser, server: str
 ) -> None:
     with page_of_another_port(FOREIGN_PAGE % {"url": server}) as address:
-        page = chromium.new_page()
+        page = patient_page(chromium)
         page.goto(address)
         for outcome in ("socket-refused", "unread", "picture-refused"):
             page.wait_for_function("word => document.title.includes(word)", arg=outcome)
@@ -164,8 +164,7 @@ def test_a_name_of_ones_own_takes_one_setting(chromium: Browser, tmp_path: Path)
         running_server(tmp_path / "log", STREAMLIT_SERVER_ALLOWED_HOSTS="lab.test 127.0.0.1") as url,
         where_a_name_leads_here(chromium, "lab.test") as browser,
     ):
-        page = browser.new_page()
-        expect.set_options(timeout=ANSWER_TIMEOUT_MS)
+        page = patient_page(browser)
         page.goto(url.replace("127.0.0.1", "lab.test"))
         page.get_by_test_id(UPLOADER).set_input_files(tmp_path / "cell.png")
         expect(page.get_by_text("answered by")).to_be_visible()
@@ -210,7 +209,7 @@ def test_a_server_for_the_network_shows_the_app_to_who_has_passed_its_login(chro
     with running_server(tmp_path / "log", **variables) as url, where_a_name_leads_here(chromium, "lab.test") as browser:
         address = url.replace("127.0.0.1", "lab.test")
         for path in ("/", "/models"):
-            stranger = browser.new_page()
+            stranger = patient_page(browser)
             stranger.goto(address + path)
             expect(stranger.get_by_role("button", name="Log in")).to_be_visible(timeout=ANSWER_TIMEOUT_MS)
             stranger.wait_for_selector(IDLE)
@@ -220,7 +219,7 @@ def test_a_server_for_the_network_shows_the_app_to_who_has_passed_its_login(chro
         value = create_signed_value(SECRET, "_streamlit_user", known).decode()
         context = browser.new_context()
         context.add_cookies([{"name": "_streamlit_user", "value": value, "url": address}])
-        member = context.new_page()
+        member = patient_page(context)
         member.goto(address)
         expect(member.get_by_test_id(UPLOADER).first).to_be_attached(timeout=ANSWER_TIMEOUT_MS)
         expect(member.get_by_role("button", name="Log out")).to_be_visible()

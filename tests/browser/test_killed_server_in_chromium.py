@@ -13,12 +13,12 @@ from bloodcell.jobs import enqueue_run, list_jobs, read_job
 from bloodcell.jobs.queue import entry_of
 from bloodcell.processes.device_lock import device_locked
 from bloodcell.runs.run_folder import RunFolder
-from tests.browser.conftest import IDLE, open_page, server_process
+from tests.browser.conftest import IDLE, open_page, patient_page, server_process
 from tests.conftest import job_processes, quick_config, worker_processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-TRAINING_TIMEOUT_MS = 180_000
+TRAINING_TIMEOUT_MS = 600_000
 EPOCHS = 1000
 """No test waits for them."""
 
@@ -58,7 +58,7 @@ def test_training_outlives_a_killed_server_and_the_next_one_shows_it(
     before = epochs_of(run)
 
     with server_process(tmp_path / "second.log", **places) as (url, _):
-        page = chromium.new_page()
+        page = patient_page(chromium)
         page.goto(f"{url}/train")
         expect(page.get_by_text(shown).first).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
         expect(page.get_by_test_id("stMain").get_by_role("button", name="Stop")).to_be_enabled()
@@ -87,7 +87,7 @@ def test_an_open_page_replaces_a_killed_worker(chromium: Browser, drawn_dataset:
             expect(page.get_by_role("button", name="Take out of the queue").first).to_be_visible()
             (killed,) = worker_processes(home)
             os.kill(killed, signal.SIGKILL)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while (workers := worker_processes(home)) in ([], [killed]):
                 assert time.monotonic() < deadline, "no worker took the place of the killed one"
                 page.wait_for_timeout(200)

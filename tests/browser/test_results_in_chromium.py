@@ -14,7 +14,7 @@ from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
 from bloodcell.report.arms import group_arms
 from bloodcell.report.suite_report import suite_report
 from bloodcell.suites.run_record import list_records
-from tests.browser.conftest import ANSWER_TIMEOUT_MS, IDLE, open_page, running_server
+from tests.browser.conftest import ANSWER_TIMEOUT_MS, IDLE, open_page, patient_page, running_server
 from tests.builders.drawn_records import write_drawn_suite
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -140,8 +140,7 @@ def test_the_report_opens_without_a_network(chromium: Browser, home: Path, tmp_p
     target = tmp_path / "report.html"
     target.write_bytes(suite_report(group_arms(list_records(home / "suites" / "drawn")), title="Suite drawn"))
     context = chromium.new_context(offline=True)
-    page = context.new_page()
-    page.set_default_timeout(ANSWER_TIMEOUT_MS)
+    page = patient_page(context)
     addresses: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: addresses.append(request.url))

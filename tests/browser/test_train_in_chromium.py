@@ -15,7 +15,7 @@ from tests.browser.conftest import IDLE, UPLOADER, open_page, running_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_images, pytest.mark.slow]
 
-TRAINING_TIMEOUT_MS = 180_000
+TRAINING_TIMEOUT_MS = 600_000
 EPOCHS = 12
 NAME = "few_cells"
 

@@ -93,7 +93,7 @@ def test_a_run_that_trains_is_not_deleted_and_is_stopped_whatever_its_status_say
     os.kill(process.pid, signal.SIGCONT)
     rewrite_status(run, **changes)
     stop_job(run.path)
-    assert process.wait(timeout=30) == 1
+    assert process.wait(timeout=300) == 1
     assert read_job(run.path).state == "stopped"
     delete_run(run.path)
     assert not run.path.exists()
@@ -103,12 +103,12 @@ def test_a_status_that_names_a_foreign_process_exactly_does_not_get_it_killed(
     by_hand: tuple[RunFolder, "subprocess.Popen[bytes]"],
 ) -> None:
     run, process = by_hand
-    with subprocess.Popen(["sleep", "60"]) as foreign:
+    with subprocess.Popen(["sleep", "600"]) as foreign:
         stop_writing(process)
         rewrite_status(run, **identity_of(foreign.pid).to_dict())
         stop_job(run.path)
         os.kill(process.pid, signal.SIGCONT)
-        process.wait(timeout=30)
+        process.wait(timeout=300)
         assert foreign.poll() is None
         foreign.kill()
 
@@ -118,7 +118,7 @@ def test_a_lost_run_whose_status_names_a_living_process_is_neither_running_nor_s
 ) -> None:
     run = RunFolder(runs_folder() / "run")
     run.create(quick_config(), DataFolders(dataset=drawn_dataset))
-    with subprocess.Popen(["sleep", "60"]) as foreign:
+    with subprocess.Popen(["sleep", "600"]) as foreign:
         run.write_process(identity_of(foreign.pid).to_dict())
         assert read_job(run.path).state == "lost"
         with pytest.raises(RunFolderError, match="does not run"):
@@ -158,9 +158,9 @@ except RunFolderError as error:
 stop_job(folder)
 """
     container = ["unshare", "-r", "--uts", "--pid", "--mount-proc", "--fork", sys.executable, "-c", code]
-    result = subprocess.run(container, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(container, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.splitlines() == ["running", "run is running. Stop it first."], result.stderr
-    assert process.wait(timeout=30) == 1
+    assert process.wait(timeout=300) == 1
     assert read_job(run.path).state == "stopped"
 
 

@@ -36,7 +36,7 @@ Enqueue = Callable[..., Path]
 
 def runs_command(*arguments: str) -> str:
     command = [sys.executable, "-m", "bloodcell", "runs", *arguments]
-    return subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 @pytest.mark.slow

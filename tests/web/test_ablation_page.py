@@ -28,7 +28,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     def run(data: Path | None = None) -> AppTest:
         if data is not None:
             monkeypatch.setenv("BLOODCELL_DATA", str(data))
-        page = AppTest.from_file(APP, default_timeout=60).run().switch_page("pages/ablation.py").run()
+        page = AppTest.from_file(APP, default_timeout=300).run().switch_page("pages/ablation.py").run()
         assert not page.exception
         return page
 

@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def open_page(home: Path) -> Callable[[], AppTest]:
     def run() -> AppTest:
-        page = AppTest.from_file(APP, default_timeout=60).run()
+        page = AppTest.from_file(APP, default_timeout=300).run()
         assert not page.exception
         return page
 
@@ -302,7 +302,7 @@ def test_the_page_keeps_a_bounded_number_of_cells(
 def test_a_card_without_figures_is_no_obstacle(home: Path) -> None:
     card = WeightsCard.from_json((home / "weights" / f"{DEFAULT_WEIGHTS}.json").read_bytes())
     save_weights(home / "weights", replace(card, metrics={}), build_model("simple_cnn").state_dict())
-    page = AppTest.from_file(APP, default_timeout=60).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     assert not page.exception
     assert "accuracy not measured" in _texts(page)
 
@@ -315,7 +315,7 @@ def test_missing_or_damaged_weights_are_a_sentence_with_the_next_step(home: Path
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:100])
-    page = AppTest.from_file(APP, default_timeout=60).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     assert not page.exception
     assert page.error[0].value.startswith("**No cell can be read now.**")
     assert "What to do" in _texts(page)
@@ -348,12 +348,12 @@ def _page_with_a_late_report_of_the_table() -> None:
 
 
 def test_a_late_report_of_the_row_before_does_not_undo_next() -> None:
-    page = AppTest.from_function(_page_with_a_late_report_of_the_table, default_timeout=60).run()
+    page = AppTest.from_function(_page_with_a_late_report_of_the_table, default_timeout=300).run()
     assert [text.value for text in page.text] == ["b", "b", "b", "a"]
 
 
 def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> None:
-    page = AppTest.from_file(APP, default_timeout=60).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     stream = io.BytesIO()
     Image.fromarray(draw_cell(0, seed=0)).save(stream, "PNG")
     page = _upload(page, drawn__png=stream.getvalue())
@@ -367,7 +367,7 @@ def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> No
 
 def test_an_engine_that_is_not_there_is_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOODCELL_ENGINE", "abacus")
-    page = AppTest.from_file(APP, default_timeout=60).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     assert not page.exception
     (error,) = page.error
     assert "is 'abacus', which is no engine" in error.value

@@ -63,13 +63,13 @@ def _page() -> None:
 
 def test_a_choice_that_is_forged_or_gone_does_not_lead_elsewhere(named: Path) -> None:
     write_dataset(named / "one")
-    page = AppTest.from_function(_page, default_timeout=30)
+    page = AppTest.from_function(_page, default_timeout=300)
     page.session_state["data"] = "../../outside"
     page.run()
     assert [text.value for text in page.text] == [str(named / "one")]
 
 
 def test_without_a_dataset_the_page_says_where_to_put_one(named: Path) -> None:
-    page = AppTest.from_function(_page, default_timeout=30).run()
+    page = AppTest.from_function(_page, default_timeout=300).run()
     assert str(own_data_folder()) in page.info[0].value
     assert [text.value for text in page.text] == ["None"]

@@ -20,7 +20,7 @@ APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
 
 def opened() -> AppTest:
-    page = AppTest.from_file(APP, default_timeout=120).run().switch_page("pages/dataset.py").run()
+    page = AppTest.from_file(APP, default_timeout=300).run().switch_page("pages/dataset.py").run()
     assert not page.exception
     return page
 

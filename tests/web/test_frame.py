@@ -15,7 +15,7 @@ APP = str(Path(__file__).resolve().parents[2] / "app.py")
 def test_what_was_imported_is_left_out_of_the_garbage_collection_after_every_run() -> None:
     gc.unfreeze()
     st.cache_resource.clear()  # Tests that ran before may have frozen as many modules already.
-    page = AppTest.from_file(APP, default_timeout=120).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     assert not page.exception
     frozen = gc.get_freeze_count()
     assert frozen > 50_000
@@ -33,7 +33,7 @@ def test_where_no_worker_can_be_started_the_pages_stay_and_train_says_why(
         patch.setattr("bloodcell.jobs.control.ensure_worker", lambda: None)
         folder = enqueue_run(quick_config(), drawn_dataset, name="waiting")
     monkeypatch.setattr("webui.parts.polling.ensure_worker", refuse)
-    page = AppTest.from_file(APP, default_timeout=120).run()
+    page = AppTest.from_file(APP, default_timeout=300).run()
     assert not page.exception
     assert [title.value for title in page.title] == ["Classify"]
     assert not page.error

@@ -22,7 +22,7 @@ APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
 
 def opened(page_file: str = "pages/models.py") -> AppTest:
-    page = AppTest.from_file(APP, default_timeout=60).run().switch_page(page_file).run()
+    page = AppTest.from_file(APP, default_timeout=300).run().switch_page(page_file).run()
     assert not page.exception
     return page
 
@@ -111,7 +111,7 @@ def test_use_for_classify_counts_in_its_session_alone_or_by_its_address(pair: di
     assert "in this browser alone" in page.success[0].value
     assert default_weights() == DEFAULT_WEIGHTS
     assert f"Model `{DEFAULT_WEIGHTS}`" in texts(other.run())
-    reloaded = AppTest.from_file(APP, default_timeout=60)
+    reloaded = AppTest.from_file(APP, default_timeout=300)
     reloaded.query_params["model"] = "mine"
     assert "Model `mine`" in texts(reloaded.run())
 
@@ -130,7 +130,7 @@ def test_the_servers_default_is_for_sessions_that_begin_later(pair: dict[str, by
 
 @pytest.mark.parametrize("name", ["../weights/unet_encoder", "/etc/passwd", "a.safetensors", "<b>", ""])
 def test_an_address_names_weights_and_no_file(name: str) -> None:
-    page = AppTest.from_file(APP, default_timeout=60)
+    page = AppTest.from_file(APP, default_timeout=300)
     page.query_params["model"] = name
     assert f"Model `{DEFAULT_WEIGHTS}`" in texts(page.run())
     assert not page.exception

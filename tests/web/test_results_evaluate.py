@@ -41,13 +41,13 @@ def own_model(finished_run: RunFolder, drawn_dataset: Path, monkeypatch: pytest.
 
 
 def _opened() -> AppTest:
-    page = AppTest.from_file(APP, default_timeout=60).run().switch_page("pages/results.py").run()
+    page = AppTest.from_file(APP, default_timeout=300).run().switch_page("pages/results.py").run()
     assert not page.exception
     return page
 
 
 def _ended(folder: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while read_job(folder).is_active:
         assert time.monotonic() < deadline, read_job(folder)
         time.sleep(0.2)

@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def open_page(home: Path) -> OpenPage:
     def run() -> AppTest:
-        page = AppTest.from_file(APP, default_timeout=60).run().switch_page("pages/results.py").run()
+        page = AppTest.from_file(APP, default_timeout=300).run().switch_page("pages/results.py").run()
         assert not page.exception
         return page
 

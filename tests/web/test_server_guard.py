@@ -119,7 +119,7 @@ def test_a_login_that_cannot_be_asked_for_is_said_at_the_start(
 
 @pytest.mark.parametrize("page", ["classify", "dataset", "train", "ablation", "results", "models"])
 def test_with_a_login_set_up_no_page_shows_anything_to_who_has_not_passed_it(page: str) -> None:
-    app = AppTest.from_file(APP, default_timeout=120)
+    app = AppTest.from_file(APP, default_timeout=300)
     app.secrets = LOGIN
     app.run().switch_page(f"pages/{page}.py").run()
     assert not app.exception
@@ -129,7 +129,7 @@ def test_with_a_login_set_up_no_page_shows_anything_to_who_has_not_passed_it(pag
 
 
 def test_who_has_passed_the_login_works_as_ever_and_can_log_out() -> None:
-    app = AppTest.from_file(APP, default_timeout=120)
+    app = AppTest.from_file(APP, default_timeout=300)
     app.secrets = LOGIN
     app.user = {"is_logged_in": True}
     app.run()
@@ -140,7 +140,7 @@ def test_who_has_passed_the_login_works_as_ever_and_can_log_out() -> None:
 
 def test_a_server_that_has_lost_its_login_shows_nothing(set_option: Setter) -> None:
     set_option("server.address", "0.0.0.0")
-    app = AppTest.from_file(APP, default_timeout=120).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Log in"]
     assert [error.value for error in app.error] == [

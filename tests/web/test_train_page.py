@@ -34,7 +34,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], A
     monkeypatch.setattr("bloodcell.weights.card.SHIPPED_WEIGHTS", tmp_path / "no shipped weights")
 
     def run() -> AppTest:
-        page = AppTest.from_file(APP, default_timeout=120).run()
+        page = AppTest.from_file(APP, default_timeout=300).run()
         page.switch_page("pages/train.py").run()
         assert not page.exception
         return page
