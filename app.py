@@ -11,7 +11,6 @@ from bloodcell.devices.threads import spin_briefly
 from webui.parts.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
 from webui.parts.polling import see_to_worker
 from webui.parts.server_guard import OwnPagesOnly, refuse_open_network, require_login
-from webui.parts.session_model import keep_model_in_address
 
 spin_briefly()
 
@@ -72,6 +71,9 @@ def run_chosen_page() -> None:
     )
     require_login()
     draw_frame(page.title)
+    # It imports torch, which may begin only after spin_briefly().
+    from webui.parts.session_model import keep_model_in_address
+
     keep_model_in_address()
     see_to_worker()
     try:

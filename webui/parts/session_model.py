@@ -1,4 +1,4 @@
-"""Which weights answer in this session; the pages that only ask for the name load no torch."""
+"""Which weights answer in this session."""
 
 import streamlit as st
 
