@@ -89,6 +89,7 @@ class Classifier:
         """
         self.card: WeightsCard = weights.card
         self.known_images = weights.known_images
+        self.known_pictures = weights.known_pictures
         self._gate = Gate.of_weights(weights)
         stages = 0 if self._gate is None else self._gate.stages
         self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)

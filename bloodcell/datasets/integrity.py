@@ -20,8 +20,9 @@ from PIL import Image, ImageStat
 
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile
-from bloodcell.datasets.locked_test import fingerprint, read_locked_test
+from bloodcell.datasets.locked_test import read_locked_test
 from bloodcell.errors import DatasetError, LostFile, UnreadableImage
+from bloodcell.images.fingerprint import fingerprint
 from bloodcell.images.open_image import open_image, read_image_bytes
 from bloodcell.paths import readable_path
 

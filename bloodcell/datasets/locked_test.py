@@ -14,19 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from bloodcell.datasets.folder_scan import image_files_below
+from bloodcell.images.fingerprint import fingerprint, show_the_same, unit
 from bloodcell.images.open_image import open_image
 from bloodcell.paths import write_atomically
 
 LOCKED_TEST_FILE = Path(__file__).with_name("locked_test.txt")
-_FINGERPRINT_PX = 12
 _CENTRE_PX = 200
 """Side of the part that BloodMNIST cuts out of an image. Source: J. Yang et al., "MedMNIST v2", 2023."""
-_LEAST_SIMILARITY = 0.99
-"""Measured between 1,000 test images and 7,600 others in eight turns: at most 0.926 for whole images and 0.982 for
-their centres. Centres shrunk to 28 px and enlarged again keep 0.997."""
 _LEVELS = 31
 """Steps to either side of zero in which a fingerprint's values are written; 64 fit in one character."""
 _CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
@@ -50,28 +46,9 @@ class LockedTest:
         Args:
             fingerprints: (N, D), see `fingerprint`.
         """
-        locked = np.array([digest in self.sha256 for digest in sha256], bool)
-        pictures = fingerprints.reshape(len(fingerprints), _FINGERPRINT_PX, _FINGERPRINT_PX)
-        for side in (pictures, pictures[..., ::-1]):
-            for turns in range(4):
-                turned = np.rot90(side, turns, (1, 2)).reshape(len(side), -1)
-                for start in range(0, len(turned), 1024):
-                    similar = turned[start : start + 1024] @ self.fingerprints.T >= _LEAST_SIMILARITY
-                    locked[start : start + 1024] |= similar.any(1)
-        return locked
-
-
-def fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W, 3) uint8 → (D,) float32 of mean 0 and length 1, or zeros for an image of one grey."""
-    grey = Image.fromarray(image).convert("L")
-    small = grey.resize((_FINGERPRINT_PX, _FINGERPRINT_PX), Image.Resampling.BILINEAR)
-    return _unit(np.asarray(small, np.float32).ravel())
-
-
-def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    values = values - values.mean()
-    norm = float(np.linalg.norm(values))
-    return values / np.float32(norm) if norm > 1 else np.zeros_like(values)
+        return np.array([digest in self.sha256 for digest in sha256], bool) | show_the_same(
+            fingerprints, self.fingerprints
+        )
 
 
 @cache
@@ -111,7 +88,7 @@ def _encoded(values: NDArray[np.float32]) -> str:
 
 
 def _decoded(text: str) -> NDArray[np.float32]:
-    return _unit(np.array([_CHARACTERS.index(character) - _LEVELS for character in text], np.float32))
+    return unit(np.array([_CHARACTERS.index(character) - _LEVELS for character in text], np.float32))
 
 
 if __name__ == "__main__":

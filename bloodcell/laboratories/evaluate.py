@@ -1,5 +1,6 @@
 """Weights on a labelled folder: figures, answers and a report that a person can read."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -9,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bloodcell.answers.classifier import Classifier, ImageSource
 from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
 from bloodcell.devices.hardware import hardware_name
-from bloodcell.errors import DatasetError, LostFile
-from bloodcell.images.open_image import read_image_bytes
+from bloodcell.errors import DatasetError, LostFile, UnreadableImage
+from bloodcell.images.fingerprint import fingerprint, show_the_same
+from bloodcell.images.open_image import open_image, read_image_bytes
 from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.confidence import confidence_entries
 from bloodcell.measures.metrics import ClassFigures, ClassificationFigures, classification_figures
@@ -37,7 +40,8 @@ class Evaluation:
     dataset_fingerprint: str
     """Hash over the hashes and labels of all readable files, hexadecimal."""
     seen_before: int | None
-    """How many files, byte for byte, trained the weights or chose among them; None: not recorded."""
+    """How many files, or copies of them, trained the weights or chose among them; None: not recorded. Weights of
+    version 0.1 know their images byte for byte alone."""
 
     @property
     def refused(self) -> int:
@@ -101,7 +105,10 @@ def evaluate(
     """
     files = scan_dataset(data_folder).files
     hashes: dict[str, str] = {}
-    sources = [ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes)) for file in files]
+    prints: dict[str, NDArray[np.float32]] | None = None if classifier.known_pictures is None else {}
+    sources = [
+        ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes, prints)) for file in files
+    ]
     rows: list[LabelledRow] = []
     for file, answer in zip(files, classifier.answers(sources), strict=True):
         rows.append(LabelledRow(prediction=answer.row, label=file.label, sha256=hashes.get(file.relative_path, "")))
@@ -110,6 +117,7 @@ def evaluate(
     judged = [row for row in rows if row.prediction.probabilities is not None]
     if not judged:
         raise DatasetError(f"None of the {len(rows)} images in {data_folder} can be read: {rows[0].prediction.reason}")
+    copies = _copies(prints, classifier.known_pictures)
     labels = np.array([row.label for row in judged], dtype=np.int64)
     probabilities = np.array([row.prediction.probabilities for row in judged])
     return Evaluation(
@@ -119,15 +127,27 @@ def evaluate(
             (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
         ),
         dataset_fingerprint=_fingerprint(judged),
-        seen_before=_seen_before(rows, classifier.known_images if known_sha256 is None else known_sha256),
+        seen_before=_seen_before(
+            rows,
+            classifier.known_images if known_sha256 is None else known_sha256,
+            [file.relative_path in copies for file in files],
+        ),
     )
 
 
-def _seen_before(rows: Sequence[LabelledRow], known: frozenset[str] | None) -> int | None:
+def _copies(prints: dict[str, NDArray[np.float32]] | None, known: NDArray[np.float32] | None) -> set[str]:
+    """Return the names of files that show the same as an image that the weights know."""
+    if not prints or known is None:
+        return set()
+    shown = show_the_same(np.stack(list(prints.values())), known)
+    return {name for name, is_copy in zip(prints, shown, strict=True) if is_copy}
+
+
+def _seen_before(rows: Sequence[LabelledRow], known: frozenset[str] | None, is_copy: Sequence[bool]) -> int | None:
     if known is None:
         return None
     beginnings = {short_hash(sha256) for sha256 in known}
-    return sum(short_hash(row.sha256) in beginnings for row in rows)
+    return sum(short_hash(row.sha256) in beginnings or copy for row, copy in zip(rows, is_copy, strict=True))
 
 
 def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> list[dict[str, Any]]:
@@ -143,7 +163,7 @@ def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.nda
     ]
 
 
-def _read_and_hash(file: LabelledFile, hashes: dict[str, str]) -> bytes:
+def _read_and_hash(file: LabelledFile, hashes: dict[str, str], prints: dict[str, NDArray[np.float32]] | None) -> bytes:
     try:
         data = read_image_bytes(file.path)
     except LostFile as error:
@@ -152,6 +172,9 @@ def _read_and_hash(file: LabelledFile, hashes: dict[str, str]) -> bytes:
             f"Reading the images stopped at {readable_path(file.path)}: {error} See that the disk or share is there."
         ) from error
     hashes[file.relative_path] = hashlib.sha256(data).hexdigest()
+    if prints is not None:
+        with contextlib.suppress(UnreadableImage):  # its row says why it cannot be read
+            prints[file.relative_path] = fingerprint(open_image(data))
     return data
 
 
@@ -213,7 +236,10 @@ def seen_words(seen_before: int | None) -> str:
         return "Whether the weights were trained on some of these images is not recorded."
     if seen_before == 0:
         return ""
-    return f"{seen_before:,} of these images trained the weights or chose among them: expect less on new images."
+    return (
+        f"{seen_before:,} of these images, or copies of them, trained the weights or chose among them: expect less on "
+        "new images."
+    )
 
 
 def macro_f1_words(figures: ClassificationFigures) -> str:

@@ -19,6 +19,7 @@ from bloodcell.measures.calibration import probabilities_of
 from bloodcell.measures.validation_figures import measure_validation
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.paths import published_weights
+from bloodcell.publishing.known_pictures import known_pictures
 from bloodcell.publishing.seeds import SeedRun, median_run, runs_of_one_recipe, seeds_entries
 from bloodcell.publishing.weights_gate import gate_for, with_gate
 from bloodcell.runs.run_folder import RunFolder
@@ -79,6 +80,8 @@ def publish(
     training_data = {**weights.card.training_data, "source": source}
     card = replace(weights.card, name=name, licence=licence, training_data=training_data)
     weights = with_gate(replace(weights, card=card), folders, split, progress)
+    pictures = known_pictures(folders, split, progress)
+    weights = replace(weights, known_pictures=pictures)
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     if other_seeds:
@@ -86,7 +89,9 @@ def publish(
         entries = seeds_entries(runs, chosen, validation=seeds.is_right, test=test)
         metrics = {**weights.card.metrics, "seeds": entries}
         weights = replace(weights, card=replace(weights.card, metrics=metrics))
-    return save_weights(to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256)
+    return save_weights(
+        to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -179,10 +184,12 @@ def publish_gate(
     refuse_name(name, to=to)
     path = (to or published_weights()) / f"{name}.safetensors"
     weights, split = gate_for(path, folders, progress)
+    pictures = known_pictures(folders, split, progress)
+    weights = replace(weights, known_pictures=pictures)
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     tensors = stored_tensors(path)
-    return save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256)
+    return save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures)
 
 
 def with_test_figures(weights: LoadedWeights, test_folder: Path, split: Split, progress: Progress) -> LoadedWeights:
@@ -206,7 +213,7 @@ def _measure_test(weights: LoadedWeights, test_folder: Path, split: Split, progr
     if evaluation.seen_before:
         raise DatasetError(
             f"{evaluation.seen_before} of the {len(evaluation.rows)} test images were seen in training or validation, "
-            "so they test nothing. Take them out of the test folder."
+            "as they are or as copies, so they test nothing. Take them out of the test folder."
         )
     summary = evaluation.summary(classifier)
     # The published file has another hash, which its own card holds.

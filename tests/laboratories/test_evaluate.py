@@ -63,7 +63,9 @@ def test_images_that_the_weights_know_are_counted_and_told(
     known = read_split(finished_run.split).known_sha256
     seen = evaluate(classifier, drawn_dataset, known_sha256=known)
     assert seen.seen_before == seen.summary(classifier)["seen_before"] == 80
-    assert "80 of these images trained the weights or chose among them" in report_text(seen, classifier)
+    assert "80 of these images, or copies of them, trained the weights or chose among them" in report_text(
+        seen, classifier
+    )
     write_synthetic_dataset(tmp_path, per_class=1, size_px=64, seed=5)
     unseen = evaluate(classifier, tmp_path, known_sha256=known)
     assert unseen.seen_before == 0
@@ -256,8 +258,25 @@ def test_published_weights_count_the_images_that_they_know(
     loaded = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
     evaluation = evaluate(loaded, tmp_path / "both")
     assert evaluation.seen_before == 2
-    assert "2 of these images trained the weights" in report_text(evaluation, loaded)
+    assert "2 of these images, or copies of them, trained the weights" in report_text(evaluation, loaded)
     assert evaluate(loaded, drawn_dataset).seen_before == 80
+
+
+def test_training_images_that_were_saved_again_resized_or_turned_are_known(
+    finished_run: RunFolder, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    publish(finished_run, "mine", to=tmp_path)
+    folder = tmp_path / "copies" / "monocyte"
+    folder.mkdir(parents=True)
+    known = sorted((drawn_dataset / "monocyte").iterdir())[:3]
+    pictures = [Image.open(path) for path in known]
+    pictures[0].save(folder / "again.jpg", quality=92)
+    pictures[1].resize((150, 150)).save(folder / "larger.png")
+    pictures[2].transpose(Image.Transpose.ROTATE_90).save(folder / "turned.jpg", quality=80)
+    loaded = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
+    assert evaluate(loaded, tmp_path / "copies").seen_before == 3
+    with pytest.raises(DatasetError, match="3 of the 3 test images were seen in training or validation, as they are"):
+        publish(finished_run, "other", to=tmp_path, test_folder=tmp_path / "copies")
 
 
 def test_fitting_the_gate_again_records_the_images_of_weights_from_before_they_were_recorded(
