@@ -49,7 +49,10 @@ class RunEstimate:
 
 
 def speed_of_past_runs(config: RunConfig, runs: Iterable[RunFolder]) -> TrainingSpeed | None:
-    """Return the speed of the first of the runs with the same model, optimizer, device and precision, or None.
+    """Return the speed of the first of the runs that computed alike, or None.
+
+    Alike are the same model, optimizer, device, precision, batch and image size: at other sizes another part of a step
+    is the slow one, and a guess from there was once four times too long.
 
     Args:
         config: its device may be 'auto'.
@@ -61,13 +64,20 @@ def speed_of_past_runs(config: RunConfig, runs: Iterable[RunFolder]) -> Training
             past, rows = run.read_config()[0], run.read_metrics()
         except BloodcellError:
             continue
-        is_alike = (past.model, past.optimizer, past.device) == (config.model, config.optimizer, device)
+        is_alike = _kind(past) == _kind(config) and past.device == device
         if rows and is_alike and config.precision in ("auto", past.precision):
             seconds = statistics.median(1 / (row.images_per_second * row.image_size_px**2) for row in rows)
             return TrainingSpeed(
-                seconds_per_step=0, seconds_per_pixel=seconds, rests_on=f"the speed of the run {run.path.name}"
+                seconds_per_step=0,
+                seconds_per_pixel=seconds,
+                rests_on=f"the speed of the run {run.path.name}, which trained alike at {past.image_size_px} px",
             )
     return None
+
+
+def _kind(config: RunConfig) -> tuple[object, ...]:
+    sizes = (config.image_size_px, config.first_image_size_px)
+    return (config.model, config.optimizer, config.batch_size, config.exact_batch_norm, *sizes)
 
 
 def timed_speed(config: RunConfig) -> TrainingSpeed:
@@ -88,7 +98,7 @@ def timed_speed(config: RunConfig) -> TrainingSpeed:
     return TrainingSpeed(
         seconds_per_step=max(0.0, seconds[1] - per_pixel * _TRIAL_BATCH * large**2),
         seconds_per_pixel=per_pixel,
-        rests_on="a few training steps that were timed here just now",
+        rests_on=f"a few training steps of {small} and {large} px that were timed here at {time.strftime('%H:%M')}",
     )
 
 

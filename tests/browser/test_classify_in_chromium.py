@@ -129,7 +129,9 @@ def test_a_narrow_screen_does_not_scroll_sideways(chromium: Browser, server: str
 
 def test_the_example_cells_greet_with_right_answers(page: Page) -> None:
     page.get_by_role("button", name="Try example cells").click()
-    expect(page.get_by_text("Cell 1 of 24.")).to_be_visible()
+    # The cell that was chosen while the others were still read stays chosen, and need not be the first in the end.
+    expect(page.get_by_text(re.compile(r"Cell \d+ of 24\."))).to_be_visible()
+    page.wait_for_selector(IDLE)
     assert int(_metrics(page)[1]) <= 4
 
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,13 +30,26 @@ def test_the_speed_of_a_run_gives_back_the_time_that_it_trained(finished_run: Ru
     assert 6 * (64 + 16 / 3) / rates[-1] <= estimate <= 6 * (64 + 16 / 3) / rates[0]
 
 
-@pytest.mark.parametrize("change", [{"model": "deep_cnn"}, {"optimizer": "muon"}, {"precision": "bf16"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "deep_cnn"},
+        {"optimizer": "muon"},
+        {"precision": "bf16"},
+        {"image_size_px": 40},
+        {"batch_size": 8},
+    ],
+)
 def test_a_run_of_another_kind_says_nothing_about_the_speed(change: dict[str, object], finished_run: RunFolder) -> None:
     assert speed_of_past_runs(quick_config(**change), [finished_run]) is None
 
 
 def test_runs_that_cannot_be_read_are_passed_over(finished_run: RunFolder, tmp_path: Path) -> None:
     assert speed_of_past_runs(quick_config(), [RunFolder(tmp_path / "nothing"), finished_run]) is not None
+
+
+def test_an_estimate_says_when_and_on_what_it_was_timed() -> None:
+    assert re.search(r"steps of 32 and 64 px that were timed here at \d\d:\d\d$", timed_speed(quick_config()).rests_on)
 
 
 def test_time_counts_steps_pixels_and_validation() -> None:
