@@ -132,6 +132,7 @@ def test_the_example_cells_greet_with_right_answers(page: Page) -> None:
     # The cell that was chosen while the others were still read stays chosen, and need not be the first in the end.
     expect(page.get_by_text(re.compile(r"Cell \d+ of 24\."))).to_be_visible()
     page.wait_for_selector(IDLE)
+    expect(page.get_by_test_id("stMetricValue").nth(1)).to_be_visible()
     assert int(_metrics(page)[1]) <= 4
 
 

@@ -45,6 +45,9 @@ def publish_and_choose(page: Page) -> None:
     expect(name).to_be_visible()
     page.wait_for_selector(IDLE)  # what is typed while the page is still drawn is lost with the field
     name.fill(NAME)
+    name.press("Tab")
+    page.wait_for_selector(IDLE)
+    expect(name).to_have_value(NAME)
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("is published")).to_be_visible(timeout=TRAINING_TIMEOUT_MS)
     page.get_by_role("button", name="Use for Classify").click()
