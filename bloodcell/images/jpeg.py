@@ -9,6 +9,7 @@ from PIL import Image
 
 from bloodcell.errors import UnreadableImage
 from bloodcell.images.colour import as_srgb
+from bloodcell.images.decoding_memory import memory_for_samples
 from bloodcell.images.limits import refuse_size
 from bloodcell.images.orientation import EXIF_ORIENTATION, upright
 from bloodcell.images.scaling import scaled_colour
@@ -47,12 +48,14 @@ def read_unusual_jpeg(data: bytes) -> NDArray[np.uint8] | None:
         raise UnreadableImage(
             f"The file is a JPEG in the coding {coding}, {bits} bits, which is not read here. Export it as PNG or TIFF."
         )
-    refuse_size(int.from_bytes(frame[1][3:5]), int.from_bytes(frame[1][1:3]))
-    samples = np.asarray(imagecodecs.jpeg8_decode(data))
-    image = Image.fromarray(scaled_colour(samples, bits=bits) if samples.dtype != np.uint8 else samples)
+    width, height = int.from_bytes(frame[1][3:5]), int.from_bytes(frame[1][1:3])
+    refuse_size(width, height)
     exif = Image.Exif()
     exif.load(next((body for marker, body in segments if marker == 0xE1 and body.startswith(_EXIF)), b""))
-    return upright(as_srgb(image, _profile(segments)), exif.get(EXIF_ORIENTATION, 1))
+    with memory_for_samples(width * height * frame[1][5] * 2, width * height):
+        samples = np.asarray(imagecodecs.jpeg8_decode(data))
+        image = Image.fromarray(scaled_colour(samples, bits=bits) if samples.dtype != np.uint8 else samples)
+        return upright(as_srgb(image, _profile(segments)), exif.get(EXIF_ORIENTATION, 1))
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -3,9 +3,11 @@
 from bloodcell.errors import UnreadableImage
 
 MAXIMUM_BYTES = 50_000_000
-MAXIMUM_PIXELS = 40_000_000
+MAXIMUM_PIXELS = 25_000_000
+"""A whole field of a 24-megapixel camera fits."""
 MINIMUM_SIDE_PX = 16
 TOO_MANY_PIXELS = f"The image has more than {MAXIMUM_PIXELS // 1_000_000} million pixels. Crop or shrink it."
+TOO_MANY_SAMPLES = "The image needs too much memory once it is unpacked. Export it with 8 or 16 bits, or crop it."
 TOO_MANY_BYTES = f"The file is larger than {MAXIMUM_BYTES // 1_000_000} MB. Crop or shrink the image."
 
 

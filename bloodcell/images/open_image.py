@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from bloodcell.errors import LostFile, UnreadableImage
 from bloodcell.images.animated import holds_several, the_one_frame
 from bloodcell.images.colour import as_srgb
+from bloodcell.images.damage import refuse_hidden_damage
+from bloodcell.images.decoding_memory import memory_for_picture
 from bloodcell.images.formats import ACCEPTED_FORMATS, format_of, why_unidentified
 from bloodcell.images.jpeg import read_unusual_jpeg
 from bloodcell.images.limits import MAXIMUM_BYTES, TOO_MANY_BYTES, TOO_MANY_PIXELS, refuse_size
@@ -54,6 +56,8 @@ def open_image(data: bytes) -> NDArray[np.uint8]:
     Colours with an ICC profile become sRGB, transparency is laid over white, samples with more than 8 bits are scaled
     by their real range (grey is stretched, colours keep their hue: `images.scaling`). Of several frames or pages the
     one is taken that is certain to be the picture: `images.one_picture`. Metadata is dropped.
+
+    Memory for decoding is shared by all threads: who finds it spent waits (`images.decoding_memory`).
 
     Raises:
         UnreadableImage: the bytes are empty, damaged, cut short, too large, too small, hold several pictures, or are in
@@ -117,13 +121,15 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
         return unusual
     with Image.open(io.BytesIO(data), formats=ACCEPTED_FORMATS) as image:
         refuse_size(*image.size)
-        if holds_several(image):
-            return upright(Image.fromarray(the_one_frame(image)), _orientation(image))
-        image.load()
-        return upright(_as_rgb(image), _orientation(image))
+        several = holds_several(image)
+        with memory_for_picture(*image.size, pictures=2 if several else 1):
+            picture = Image.fromarray(the_one_frame(image)) if several else _as_rgb(image)
+            refuse_hidden_damage(data, format_name, image.mode)
+            return upright(picture, _orientation(image))
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    image.load()
     if image.mode.startswith(_WIDE_GREY_MODES):
         return Image.fromarray(stretched_grey(np.asarray(image))).convert("RGB")
     return as_srgb(image)

@@ -1,5 +1,7 @@
 """Samples of more than 8 bits, brought to 0 … 255 by the range that they really use."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,28 +67,47 @@ def _top_of_floats(high: float) -> float:
 
 def _range_without_strays(samples: NDArray[np.generic]) -> tuple[float, float]:
     """Return the lowest and the highest finite sample, a few that lie far beyond all others left out."""
-    values = samples.ravel()
-    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-        values = values[np.isfinite(values)]
-    if not values.size:
+    size = sum(block.size for block in _finite_blocks(samples))
+    if not size:
         raise UnreadableImage("The image holds no finite value. Export it again from its source.")
-    strays = max(1, int(values.size * _STRAY_SHARE))
-    if values.size <= 2 * strays:
-        return float(values.min()), float(values.max())
-    ordered = np.partition(values, (strays, values.size - 1 - strays))
-    inner_low, inner_high = float(ordered[strays]), float(ordered[values.size - 1 - strays])
+    strays = max(1, int(size * _STRAY_SHARE))
+    below, above = _ends(samples, strays + 1 if size > 2 * strays else 1)
+    if size <= 2 * strays:
+        return float(below.min()), float(above.max())
+    inner_low, inner_high = float(below.max()), float(above.min())
     gap = _STRAY_GAP * (inner_high - inner_low)
-    below, above = ordered[: strays + 1].astype(np.float64), ordered[values.size - 1 - strays :].astype(np.float64)
     return float(below[below >= inner_low - gap].min()), float(above[above <= inner_high + gap].max())
+
+
+def _ends(samples: NDArray[np.generic], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the `count` lowest and the `count` highest finite samples, (count,) each, as float64."""
+    lowest = highest = np.empty(0, samples.dtype)
+    for block in _finite_blocks(samples):
+        lowest, highest = np.concatenate((lowest, block)), np.concatenate((highest, block))
+        if lowest.size > count:
+            lowest = np.partition(lowest, count - 1)[:count]
+            highest = np.partition(highest, highest.size - count)[-count:]
+    return lowest.astype(np.float64), highest.astype(np.float64)
+
+
+def _finite_blocks(samples: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+    """Yield the finite samples in blocks of rows: copies of a whole picture would be several times its bytes."""
+    for rows in _row_blocks(samples):
+        values = samples[rows].ravel()
+        yield values[np.isfinite(values)] if np.issubdtype(values.dtype, np.floating) else values
+
+
+def _row_blocks(samples: NDArray[np.generic]) -> Iterator[slice]:
+    rows = max(1, _BLOCK_SAMPLES // max(1, samples[0].size))
+    return (slice(start, start + rows) for start in range(0, len(samples), rows))
 
 
 def _to_bytes(samples: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
     """Map low … high to 0 … 255, in blocks of rows: float64 of a whole image would be eight times its bytes."""
     result = np.empty(samples.shape, np.uint8)
-    rows = max(1, _BLOCK_SAMPLES // max(1, samples[0].size))
-    for start in range(0, len(samples), rows):
+    for rows in _row_blocks(samples):
         # float64: float32 cannot hold the difference of two 32-bit integers, nor that of the largest float32 values.
-        block = samples[start : start + rows].astype(np.float64)
+        block = samples[rows].astype(np.float64)
         if low == high:
             block = np.where(block == low, 0.5, np.where(block > low, 1.0, np.where(block < low, 0.0, np.nan)))
         else:
@@ -95,5 +116,5 @@ def _to_bytes(samples: NDArray[np.generic], low: float, high: float) -> NDArray[
         np.nan_to_num(block, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
         np.clip(block, 0.0, 1.0, out=block)
         block *= 255.0
-        result[start : start + rows] = np.rint(block, out=block)
+        result[rows] = np.rint(block, out=block)
     return result

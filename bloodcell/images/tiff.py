@@ -10,6 +10,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffPages
 
 from bloodcell.errors import UnreadableImage
 from bloodcell.images.colour import as_srgb
+from bloodcell.images.decoding_memory import memory_for_picture, memory_for_samples
 from bloodcell.images.limits import MAXIMUM_PIXELS, TOO_MANY_PIXELS, refuse_size
 from bloodcell.images.one_picture import MOST_PICTURES, several_pictures, the_one_picture
 from bloodcell.images.orientation import upright
@@ -91,7 +92,10 @@ def _size(page: TiffPage) -> tuple[int, int]:
 
 def _read_page(data: bytes, page: TiffPage) -> NDArray[np.uint8]:
     if _is_read_by_pillow(page):
-        with Image.open(io.BytesIO(data), formats=("TIFF",)) as file:
+        with (
+            memory_for_picture(page.imagewidth, page.imagelength),
+            Image.open(io.BytesIO(data), formats=("TIFF",)) as file,
+        ):
             file.seek(page.index)
             # Pillow turns a TIFF upright itself while it loads.
             file.load()
@@ -99,8 +103,9 @@ def _read_page(data: bytes, page: TiffPage) -> NDArray[np.uint8]:
     _refuse_coding(page)
     _refuse_missing_parts(data, page)
     profile = page.tags.valueof(_ICC_PROFILE)
-    image = page_image(page.asarray(maxworkers=1), page)
-    return upright(as_srgb(image, profile if isinstance(profile, bytes) else b""), page.tags.valueof(_ORIENTATION))
+    with memory_for_samples(page.nbytes, page.imagewidth * page.imagelength):
+        image = page_image(page.asarray(maxworkers=1), page)
+        return upright(as_srgb(image, profile if isinstance(profile, bytes) else b""), page.tags.valueof(_ORIENTATION))
 
 
 def _read_planes(data: bytes, planes: list[TiffPage]) -> NDArray[np.uint8]:
@@ -108,10 +113,11 @@ def _read_planes(data: bytes, planes: list[TiffPage]) -> NDArray[np.uint8]:
         _refuse_coding(page)
         _refuse_missing_parts(data, page)
     first = planes[0]
-    arrays = [page.asarray(maxworkers=1) for page in planes]
-    samples = np.moveaxis(arrays[0], 0, -1) if len(arrays) == 1 else np.stack(arrays, axis=-1)
-    image = page_image(samples, first, photometric=PHOTOMETRIC.RGB, axes="YXS")
-    return upright(as_srgb(image, b""), first.tags.valueof(_ORIENTATION))
+    with memory_for_samples(sum(page.nbytes for page in planes), first.imagewidth * first.imagelength):
+        arrays = [page.asarray(maxworkers=1) for page in planes]
+        samples = np.moveaxis(arrays[0], 0, -1) if len(arrays) == 1 else np.stack(arrays, axis=-1)
+        image = page_image(samples, first, photometric=PHOTOMETRIC.RGB, axes="YXS")
+        return upright(as_srgb(image, b""), first.tags.valueof(_ORIENTATION))
 
 
 def _is_read_by_pillow(page: TiffPage) -> bool:

@@ -13,6 +13,7 @@ from bloodcell.errors import DatasetError, UnreadableImage
 from bloodcell.images.file_names import is_hidden, is_image_file, posix_name
 from bloodcell.images.formats import LONGEST_SIGNATURE
 from bloodcell.images.limits import MAXIMUM_BYTES, TOO_MANY_BYTES
+from bloodcell.images.zip_traps import READ_METHODS, refuse_hostile, refuse_long_list, unpacks_to_too_much
 
 _ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
@@ -25,6 +26,8 @@ _METHODS = {
         6: "Implode",
         9: "Deflate64",
         10: "PKWARE Implode",
+        12: "bzip2",
+        14: "LZMA",
         18: "IBM Terse",
         20: "Zstandard",
         93: "Zstandard",
@@ -58,12 +61,19 @@ def open_zip(file: Path | IO[bytes], name: str) -> zipfile.ZipFile:
     """Open a ZIP for reading.
 
     Raises:
-        DatasetError: it is damaged or no ZIP.
+        DatasetError: it is damaged or no ZIP, or such as only a trap is (`images.zip_traps`).
     """
     try:
-        return zipfile.ZipFile(file)
+        refuse_long_list(file)
+        archive = zipfile.ZipFile(file)
     except _ZIP_ERRORS as error:
         raise DatasetError(f"{name} is damaged or not a ZIP. Make it again from the folder of images.") from error
+    try:
+        refuse_hostile(archive)
+    except DatasetError:
+        archive.close()
+        raise
+    return archive
 
 
 def found_entries(archive: zipfile.ZipFile) -> FoundEntries:
@@ -88,6 +98,12 @@ def read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """
     if info.file_size > MAXIMUM_BYTES:
         raise UnreadableImage(TOO_MANY_BYTES)
+    if info.compress_type not in READ_METHODS:
+        raise UnreadableImage(_why_not_unpacked(info))
+    if unpacks_to_too_much(info):
+        raise UnreadableImage(
+            "The file unpacks to more than 200 times its size in the ZIP, as no picture of a cell does."
+        )
     try:
         with archive.open(info) as stream:
             data = stream.read(MAXIMUM_BYTES + 1)
@@ -111,6 +127,8 @@ def _why_not_unpacked(info: zipfile.ZipInfo) -> str:
 
 def _read_start(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
+        if info.compress_type not in READ_METHODS:
+            return b""
         with archive.open(info) as stream:
             return stream.read(LONGEST_SIGNATURE)
     except (*_ZIP_ERRORS, RuntimeError):

@@ -1,0 +1,69 @@
+"""One budget of memory for everything that this process decodes: who finds it spent waits, in order of arrival."""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+from bloodcell.errors import UnreadableImage
+from bloodcell.images.limits import TOO_MANY_SAMPLES
+
+BYTES_PER_PIXEL = 20
+"""Of a picture of 8 bits: the decoder's own, RGB, and what colour profiles and transparency need beside them."""
+DECODING_BYTES = 700_000_000
+"""Of all pictures that are decoded at one time."""
+MAXIMUM_SAMPLE_BYTES = 320_000_000
+"""Of one picture's samples as the file has them; 25 million pixels of three floats fit."""
+
+
+class DecodingBudget:
+    """Bytes that decoders share. Safe in threads."""
+
+    def __init__(self, total_bytes: int) -> None:
+        self.total_bytes = total_bytes
+        self.held_bytes = 0
+        self._waiting: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def held(self, needed_bytes: int) -> Iterator[None]:
+        """Hold a part of the budget, waiting for it in order of arrival; who needs more than all gets all.
+
+        A thread must not ask again while it holds a part.
+        """
+        needed, ticket = min(needed_bytes, self.total_bytes), object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                self._changed.wait_for(
+                    lambda: self._waiting[0] is ticket and self.held_bytes + needed <= self.total_bytes
+                )
+                self.held_bytes += needed
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.held_bytes -= needed
+                self._changed.notify_all()
+
+
+_BUDGET = DecodingBudget(DECODING_BYTES)
+
+
+def memory_for_picture(width: int, height: int, pictures: int = 1) -> contextlib.AbstractContextManager[None]:
+    """Hold the memory that a picture of 8 bits is decoded in; of several at one time, `pictures` of them."""
+    return _BUDGET.held(width * height * BYTES_PER_PIXEL * pictures)
+
+
+def memory_for_samples(sample_bytes: int, pixels: int) -> contextlib.AbstractContextManager[None]:
+    """Hold the memory for samples as a file has them, twice, as a strip may hold them all, and for the picture.
+
+    Raises:
+        UnreadableImage: they are more than `MAXIMUM_SAMPLE_BYTES`.
+    """
+    if sample_bytes > MAXIMUM_SAMPLE_BYTES:
+        raise UnreadableImage(TOO_MANY_SAMPLES)
+    return _BUDGET.held(2 * sample_bytes + BYTES_PER_PIXEL * pixels)
