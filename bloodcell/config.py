@@ -79,6 +79,8 @@ class RunConfig:
             check(name, getattr(self, name), getattr(self, name) > 0, "above 0")
         for name in ("label_smoothing", "warm_up_share"):
             check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 or more and below 1")
+        check("epochs", self.epochs, self.epochs <= 10_000, "at most 10,000")
+        check("batch_size", self.batch_size, self.batch_size <= 65_536, "at most 65,536")
         check("image_size_px", self.image_size_px, 16 <= self.image_size_px <= 1024, "16 to 1024")
         check("field_of_view", self.field_of_view, 0 < self.field_of_view <= 1, "above 0 and at most 1")
         check("validation_share", self.validation_share, 0 < self.validation_share < 1, "above 0 and below 1")

@@ -1,7 +1,10 @@
 """Checks that settings share: each field has its type and range, or a ValueError names it."""
 
+import math
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from bloodcell.json_objects import LARGEST_WHOLE_NUMBER
 
 
 def check(name: str, value: object, holds: bool, expected: str) -> None:
@@ -38,4 +41,10 @@ def _check_type(name: str, value: object, hint: Any) -> None:
         return
     accepted = tuple({*types, int} if float in types else types)
     is_right = isinstance(value, accepted) and (not isinstance(value, bool) or bool in types)
+    is_bounded = math.isfinite(value) if isinstance(value, float) else not _has_too_many_digits(value)
+    check(name, value, is_bounded, "a finite number that is not too large")
     check(name, value, is_right, " or ".join("empty" if kind is type(None) else kind.__name__ for kind in types))
+
+
+def _has_too_many_digits(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > LARGEST_WHOLE_NUMBER

@@ -20,7 +20,7 @@ def modules_of(folder: str) -> dict[str, Path]:
 MODULES = list(modules_of("bloodcell"))
 SOURCES = modules_of("bloodcell") | modules_of("webui")
 LAYERS = [
-    {"config", "cell_classes", "errors", "paths", "experiments", "model_settings", "setting_checks"},
+    {"config", "cell_classes", "errors", "paths", "experiments", "model_settings", "setting_checks", "json_objects"},
     {"images", "models"},
     {"datasets", "devices"},
     {"audit", "measures", "processes"},

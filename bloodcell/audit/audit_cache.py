@@ -8,8 +8,10 @@ from bloodcell.audit.audit import DatasetAudit
 from bloodcell.audit.audit_report import audit_from_dict, audit_to_dict
 from bloodcell.datasets.folder_scan import FolderScan
 from bloodcell.datasets.locked_test import LOCKED_TEST_FILE
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import home_folder, write_atomically
 
+_MOST_BYTES = 200_000_000
 _VERSION = 3
 """Raise it when the audit finds something else in the same files."""
 
@@ -17,7 +19,7 @@ _VERSION = 3
 def read_kept_audit(scan: FolderScan) -> DatasetAudit | None:
     """Return the audit of exactly these files, or None where there is none or it cannot be read."""
     try:
-        return audit_from_dict(json.loads(_file_of(scan).read_bytes()), scan.files)
+        return audit_from_dict(read_json_object(_file_of(scan), most_bytes=_MOST_BYTES), scan.files)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # A damaged file is replaced by the next audit.
 

@@ -9,6 +9,7 @@ from typing import Any
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile
 from bloodcell.errors import DatasetError, RunFolderError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 
 MOST_UNREADABLE = 0.01
@@ -89,7 +90,7 @@ def read_data_use(path: Path) -> DataUse | None:
         RunFolderError: the file is damaged.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = read_json_object(path)
         more = values["more_training"]
         return DataUse(
             dataset=FolderUse.from_dict(values["dataset"]),
@@ -97,7 +98,7 @@ def read_data_use(path: Path) -> DataUse | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is damaged ({error}). Delete the file, then resume the run.") from error
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from bloodcell import __version__
 from bloodcell.errors import DownloadError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 
 _BLOCK_BYTES = 1 << 18
@@ -94,10 +95,9 @@ class _Part:
     def version(self) -> str | None:
         """Return the version's mark; None where a later answer could not be told from another version."""
         try:
-            values = json.loads(self.state.read_bytes())
+            mark = read_json_object(self.state).get("version")
         except (OSError, ValueError):
             return None
-        mark = values.get("version") if isinstance(values, dict) else None
         return mark if isinstance(mark, str) else None
 
     def describe(self, version: str | None, total: int | None) -> None:

@@ -15,6 +15,7 @@ from bloodcell.datasets.folder_scan import scan_dataset
 from bloodcell.datasets.zip_dataset import unpack_dataset
 from bloodcell.errors import DatasetError, DownloadError
 from bloodcell.images.zip_images import open_zip
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 
 BLOODMNIST_SIZES_PX = (28, 64, 128, 224)
@@ -169,7 +170,7 @@ def _something_else(public_set: PublicSet, targets: Sequence[Path]) -> DownloadE
 def download_progress(public_set: PublicSet, folder: Path) -> tuple[str, int, int | None] | None:
     """Return what another process that downloads into `folder` said last: what it does, done so far, and in all."""
     try:
-        values = json.loads(_told_file(folder / DOWNLOADS / f"{public_set.name}{public_set.suffix}").read_bytes())
+        values = read_json_object(_told_file(folder / DOWNLOADS / f"{public_set.name}{public_set.suffix}"))
         return str(values["what"]), int(values["done"]), values["total"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # nothing is under way, or just being written for the first time

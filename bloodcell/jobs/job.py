@@ -12,6 +12,7 @@ from bloodcell.paths import runs_folder
 from bloodcell.processes import heartbeat
 from bloodcell.processes.process_folder import ProcessFolder
 from bloodcell.runs.run_folder import RunFolder, RunStatus
+from bloodcell.setting_checks import check_types
 
 JobState = Literal["queued", "running", "stopping", "finished", "stopped", "failed", "lost"]
 ACTIVE: tuple[JobState, ...] = ("queued", "running", "stopping")
@@ -202,9 +203,12 @@ def _status_values(files: ProcessFolder) -> Mapping[str, Any]:
 def _run_status(values: Mapping[str, Any]) -> RunStatus | None:
     names = {field.name for field in fields(RunStatus)}
     try:
-        return RunStatus(**{name: value for name, value in values.items() if name in names})
-    except TypeError:
-        return None  # not a training, or one of another version
+        status = RunStatus(**{name: value for name, value in values.items() if name in names})
+        check_types(status)
+    except (TypeError, ValueError):
+        return None  # not a training, one of another version, or edited by hand
+    is_sound = 0 <= status.epoch <= status.epochs and status.epochs >= 1 and 0 <= status.step <= status.steps
+    return status if is_sound and (status.eta_seconds or 0) >= 0 else None
 
 
 def _changed(folder: Path) -> float:

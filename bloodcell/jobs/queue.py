@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bloodcell.errors import RunFolderError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import home_folder, write_atomically
 from bloodcell.processes.file_lock import is_held, taken
 from bloodcell.processes.process_identity import ProcessIdentity
@@ -150,10 +151,10 @@ def started_now(entry: QueueEntry, process: ProcessIdentity | None = None) -> Qu
 def read_entry(path: Path) -> QueueEntry | None:
     """Return the entry in a file, or None where it is gone or none."""
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        if not path.is_file():
             return None
-        entry = _entry_from(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        entry = _entry_from(read_json_object(path, most_bytes=_MOST_BYTES))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return entry if entry.path.name == path.name else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bloodcell.jobs.queue import queue_folder
+from bloodcell.json_objects import read_json_object
 from bloodcell.processes import heartbeat
 from bloodcell.processes.file_lock import is_held
 from bloodcell.processes.process_identity import current_process, is_command, signal_holder
@@ -60,7 +61,6 @@ def end_hung_worker(lock: Path) -> str:
 
 def _read_sign(lock: Path) -> dict[str, Any]:
     try:
-        values = json.loads(lock.read_bytes()[: 10 * _ROOM])
-    except (OSError, ValueError, RecursionError):
+        return read_json_object(lock, most_bytes=10 * _ROOM)
+    except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bloodcell.errors import RunFolderError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 from bloodcell.processes import heartbeat
 from bloodcell.processes.file_lock import holding, is_held
@@ -173,11 +174,8 @@ class ProcessFolder:
 
     def _read_json(self, path: Path) -> dict[str, Any] | None:
         try:
-            values = json.loads(path.read_bytes())
+            return read_json_object(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise RunFolderError(f"{path} is damaged ({error}). Delete the file.") from error
-        if not isinstance(values, dict):
-            raise RunFolderError(f"{path} is damaged (it holds no object). Delete the file.")
-        return values

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +14,10 @@ from bloodcell.datasets.data_use import read_data_use
 from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.datasets.split import Split, read_split, write_split
 from bloodcell.errors import RunFolderError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 from bloodcell.processes.process_folder import ProcessFolder
+from bloodcell.setting_checks import check_types
 from bloodcell.weights.card import read_card
 from bloodcell.weights.pair import settle_pair
 
@@ -148,7 +149,7 @@ class RunFolder(ProcessFolder):
             RunFolderError: there is no run here, or its config is damaged.
         """
         try:
-            values = json.loads(self.config.read_bytes())
+            values = read_json_object(self.config)
             more = values.get("more_training_folder")
             folders = DataFolders(
                 dataset=Path(values["data_folder"]),
@@ -196,10 +197,13 @@ class RunFolder(ProcessFolder):
         hints = get_type_hints(EpochMetrics)
         try:
             with self.metrics.open(newline="", encoding="utf-8") as stream:
-                return [
+                rows = [
                     EpochMetrics(**{name: kind(row[name]) for name, kind in hints.items()})
                     for row in csv.DictReader(stream)
                 ]
+                for row in rows:
+                    check_types(row)
+                return rows
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

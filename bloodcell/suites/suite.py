@@ -1,6 +1,7 @@
 """A suite: arms × seeds over one split, and the folder that holds it."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,13 @@ from bloodcell import __version__
 from bloodcell.config import RunConfig
 from bloodcell.errors import RunFolderError, UnknownName
 from bloodcell.experiments import experiment_config
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
+from bloodcell.setting_checks import check
 from bloodcell.suites.arms import PAPER_ARMS, ArmKind, with_bases
 
 FORMAT_VERSION = 1
+_ARM_NAME = re.compile(r"\w[\w.=+-]{0,99}")
 DEFAULT_SEEDS = (0, 1, 2)
 ALL_SEEN = "are among the training and validation images, so they test nothing."
 """Said of test images that no suite can be tested on, however often it is resumed."""
@@ -100,6 +104,8 @@ class Suite:
             )
             for entry in values["arms"]
         )
+        _check_arms(arms)
+        check("seeds", values["seeds"], len(values["seeds"]) > 0, "at least one number")
         return cls(
             name=str(values["name"]),
             arms=arms,
@@ -110,6 +116,15 @@ class Suite:
             allow_unusable=values.get("allow_unusable") is True,
             code_version=str(values["code_version"]),
         )
+
+
+def _check_arms(arms: Sequence[Arm]) -> None:
+    """Refuse arms that a hand may have written: their names become folders."""
+    names = [arm.name for arm in arms]
+    check("arms", names, len(names) > 0 and len(set(names)) == len(names), "at least one, each once")
+    for arm in arms:
+        check("name", arm.name, _ARM_NAME.fullmatch(arm.name) is not None, "letters, digits and any of _ . = + -")
+        check("base", arm.base, arm.base is None or arm.base in names, "empty or the name of an arm")
 
 
 def _test_folders(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -163,7 +178,7 @@ class SuiteFolder:
             RunFolderError: there is none, or suite.json is damaged.
         """
         try:
-            return Suite.from_dict(json.loads(self.suite.read_bytes()))
+            return Suite.from_dict(read_json_object(self.suite))
         except FileNotFoundError as error:
             raise RunFolderError(f"There is no suite in {self.path}. Start one with --suite and --data.") from error
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
 
 from bloodcell.errors import RunFolderError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import write_atomically
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.suite import SuiteFolder
@@ -90,9 +90,10 @@ def write_run_record(run: RunFolder, to: Path) -> None:
 
     Raises:
         OSError: there is no run, or `to` cannot be written.
+        ValueError: its config is damaged.
     """
     to.mkdir(parents=True, exist_ok=True)
-    config: dict[str, Any] = json.loads(run.config.read_bytes())
+    config = read_json_object(run.config)
     for name in ("data_folder", "more_training_folder"):
         if name in config:
             config[name] = PurePath(config[name]).name

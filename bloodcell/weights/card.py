@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -10,6 +9,7 @@ from typing import Any, get_origin, get_type_hints
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.errors import WeightsError
 from bloodcell.images.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from bloodcell.json_objects import json_object
 from bloodcell.model_settings import ModelSettings, model_settings
 from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 from bloodcell.weights.pair import read_card_bytes
@@ -66,14 +66,9 @@ class WeightsCard:
         """Read a card.
 
         Raises:
-            ValueError: no JSON object, an unknown or missing key, or a value that this version cannot use.
+            ValueError: no JSON object of at most 1 MB, an unknown or missing key, or a value that cannot be used.
         """
-        try:
-            values = json.loads(data)
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
-        if not isinstance(values, Mapping):
-            raise ValueError("it is not a JSON object")
+        values = json_object(data)
         if unknown := set(values) - {entry.name for entry in fields(cls)}:
             raise ValueError(f"unknown entries: {', '.join(sorted(unknown))}")
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from bloodcell.errors import WeightsError
+from bloodcell.json_objects import read_json_object
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights, write_atomically
 from bloodcell.weights.card import WeightsCard, read_card
 from bloodcell.weights.file import LoadedWeights, weights_from_bytes
@@ -156,10 +157,10 @@ def delete_weights(name: str) -> None:
 def default_weights() -> str:
     """Return the name of the weights that were chosen to answer; those that ship where none or no name was chosen."""
     try:
-        name = json.loads(_choice_file().read_bytes())["name"]
+        name = read_json_object(_choice_file())["name"]
     except FileNotFoundError:
         return DEFAULT_WEIGHTS
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         logger.warning("%s cannot be read (%s); %s answers", _choice_file(), error, DEFAULT_WEIGHTS)
         return DEFAULT_WEIGHTS
     return name if isinstance(name, str) and is_weights_name(name) else DEFAULT_WEIGHTS

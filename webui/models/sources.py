@@ -1,6 +1,5 @@
 """Where new weights come from: a finished run, or files from elsewhere."""
 
-import json
 import logging
 from pathlib import PurePath
 
@@ -30,10 +29,10 @@ def finished_runs() -> dict[str, WeightsCard]:
     for path in runs_folder().glob("*/outcome.json"):
         folder = RunFolder(path.parent)
         try:
-            if json.loads(path.read_bytes())["state"] in ("finished", "stopped"):
+            if (folder.read_outcome() or {}).get("state") in ("finished", "stopped"):
                 card = read_card(folder.best.with_suffix(".json"))
                 found.append((path.stat().st_mtime, folder.path.name, card))
-        except (OSError, ValueError, KeyError, TypeError, BloodcellError) as error:
+        except (OSError, BloodcellError) as error:
             logger.warning("%s cannot be published: %s", path.parent, error)
     return {name: card for _, name, card in sorted(found, key=lambda run: run[:2], reverse=True)}
 

@@ -1,6 +1,5 @@
 """Sets of labelled answers: of a run's validation or test images, or of an evaluation."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from bloodcell.answers.prediction_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
+from bloodcell.json_objects import read_json_object
 from bloodcell.laboratories.evaluate import refused_words, seen_words
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.paths import home_folder
@@ -157,8 +157,7 @@ def evaluation_words(folder: Path) -> str:
 
 def _evaluation_figures(folder: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads((folder / "metrics.json").read_bytes())
+        return read_json_object(folder / "metrics.json")
     except (OSError, ValueError) as error:
         logger.warning("the figures of %s cannot be read: %s", folder, error)
         return {}
-    return values if isinstance(values, dict) else {}
