@@ -192,9 +192,30 @@ def damaged(drawn: Path) -> int:
     return damage_runs(drawn / "run")
 
 
-def test_every_page_opens_on_a_damaged_home(damaged: int) -> None:
+def opened(name: str) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=600).run().switch_page(f"pages/{name}.py").run()
+    assert [exception.message for exception in page.exception] == [], name
+    return page
+
+
+def test_every_page_opens_on_a_damaged_home_whatever_is_chosen_there(damaged: int) -> None:
     assert damaged > 90
     assert len(list_runs()) == damaged
+    chosen = 0
     for name in PAGES:
-        page = AppTest.from_file(APP, default_timeout=600).run().switch_page(f"pages/{name}.py").run()
-        assert [exception.message for exception in page.exception] == [], name
+        page = opened(name)
+        for key in [box.key for box in page.selectbox]:
+            for option in page.selectbox(key=key).options:
+                page.selectbox(key=key).set_value(option).run()
+                assert [exception.message for exception in page.exception] == [], (name, key, option)
+                chosen += 1
+    assert chosen > 150
+
+
+def test_results_show_every_source_of_a_damaged_home(damaged: int) -> None:
+    page = opened("results")
+    sources = page.multiselect(key="results_sources").options
+    assert len(sources) > 20
+    for source in sources:
+        page.multiselect(key="results_sources").set_value([source]).run()
+        assert [exception.message for exception in page.exception] == [], source
