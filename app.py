@@ -11,6 +11,7 @@ from bloodcell.devices.threads import spin_briefly
 from webui.parts.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
 from webui.parts.polling import see_to_worker
 from webui.parts.server_guard import OwnPagesOnly, refuse_open_network, require_login
+from webui.parts.upload_bounds import BoundedUploads
 
 spin_briefly()
 
@@ -86,4 +87,4 @@ if __name__ == "__main__":
     run_chosen_page()
 else:
     refuse_open_network()
-    app = App(__file__, middleware=[Middleware(OwnPagesOnly)])
+    app = App(__file__, middleware=[Middleware(OwnPagesOnly), Middleware(BoundedUploads)])
