@@ -13,10 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from bloodcell.cell_classes import CELL_CLASSES, FOLDER_NAMES, class_index_of_folder
 from bloodcell.errors import DatasetError, UnreadableImage
+from bloodcell.images.formats import LONGEST_SIGNATURE, is_picture
 from bloodcell.images.zip_images import ZipEntry, found_entries, read_entry
 
 MOST_UNPACKED_BYTES = 20_000_000_000
 MOST_IMAGES = 200_000
+FREE_BYTES_LEFT = 500_000_000
+"""Runs and answers need room as well."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ ()+-]")
 _LONGEST_NAME = 120
 
@@ -54,6 +57,15 @@ class ZipPlan:
         return tuple(dict.fromkeys(target.parent for target in self.targets))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unpacked:
+    """What a ZIP gave."""
+
+    images: int
+    left_out: tuple[str, ...]
+    """Paths in the ZIP of files that are named like images and do not begin like one."""
+
+
 def plan_dataset(archive: zipfile.ZipFile) -> ZipPlan:
     """Tell what a ZIP gives as a dataset; nothing is unpacked.
 
@@ -83,15 +95,15 @@ def unpack_dataset(
     *,
     progress: Callable[[int, int], object] = lambda done, total: None,
     most_bytes: int = MOST_UNPACKED_BYTES,
-) -> int:
-    """Unpack the images that lie in class folders, at any depth, into a new dataset folder; return their number.
+) -> Unpacked:
+    """Unpack the images that lie in class folders, at any depth, into a new dataset folder.
 
-    Each image goes to CLASS FOLDER/NAME with a harmless name; everything else in the ZIP is passed over. The folder
-    appears when it is complete, or not at all.
+    Each image goes to CLASS FOLDER/NAME with a harmless name. What does not begin like a picture is left out, whatever
+    its name says; everything else in the ZIP is passed over. The folder appears when it is complete, or not at all.
 
     Raises:
         DatasetError: the folder exists, no image lies in a class folder, an entry is damaged, the ZIP would unpack to
-            more than `most_bytes`, or the disk is full.
+            more than `most_bytes` or leave the disk less than `FREE_BYTES_LEFT`.
     """
     if folder.exists():
         raise DatasetError(f"There is a dataset {folder.name} already. Choose another name.")
@@ -99,7 +111,7 @@ def unpack_dataset(
     _refuse_too_much(targets, folder, most_bytes)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unpacking-"))
-    written = 0
+    written, left_out = 0, []
     try:
         for done, target in enumerate(targets, start=1):
             data = _read_named(archive, target.entry)
@@ -107,9 +119,16 @@ def unpack_dataset(
             written += len(data)
             if written > most_bytes:
                 raise _too_much(most_bytes)
-            (unfinished / target.folder).mkdir(exist_ok=True)
-            (unfinished / target.folder / target.name).write_bytes(data)
+            if is_picture(data[:LONGEST_SIGNATURE]):
+                (unfinished / target.folder).mkdir(exist_ok=True)
+                (unfinished / target.folder / target.name).write_bytes(data)
+            else:
+                left_out.append(target.entry.path)
             progress(done, len(targets))
+        if len(left_out) == len(targets):
+            raise DatasetError(
+                "No file in the ZIP's class folders begins like a picture. Make it again from the images."
+            )
         unfinished.chmod(0o755)
         unfinished.rename(folder)
     except OSError as error:
@@ -118,7 +137,7 @@ def unpack_dataset(
         raise DatasetError(f"The ZIP cannot be unpacked: {error.strerror} ({error.filename}).") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return len(targets)
+    return Unpacked(images=len(targets) - len(left_out), left_out=tuple(left_out))
 
 
 def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
@@ -166,8 +185,11 @@ def _refuse_too_much(targets: Sequence[_Target], folder: Path, most_bytes: int) 
     if len(targets) > MOST_IMAGES:
         raise DatasetError(f"The ZIP holds more than {MOST_IMAGES:,} images. Split it.")
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if declared > shutil.disk_usage(existing).free:
-        raise DatasetError(f"The ZIP needs {declared / 1e9:.1f} GB, and the disk has less. Free some space.")
+    if declared + FREE_BYTES_LEFT > shutil.disk_usage(existing).free:
+        raise DatasetError(
+            f"The ZIP needs {declared / 1e9:.1f} GB, and the disk would keep less than "
+            f"{FREE_BYTES_LEFT / 1e9:.1f} GB. Free some space."
+        )
 
 
 def _too_much(most_bytes: int) -> DatasetError:

@@ -91,7 +91,7 @@ def test_backslashes_of_a_zip_are_folders_and_apples_companions_no_rows(cases_fo
         assert [source.name for source in found.sources] == ["cells/eosinophil/a.jpg", "cells/monocyte/b.jpg"]
         assert found.passed_over == []
     with open_zip(file, file.name) as archive:
-        assert unpack_dataset(archive, tmp_path / "new") == 2
+        assert unpack_dataset(archive, tmp_path / "new").images == 2
     scan = scan_dataset(tmp_path / "new")
     assert [image.relative_path for image in scan.files] == ["eosinophil/a.jpg", "monocyte/b.jpg"]
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from bloodcell.datasets.folder_scan import folder_stamp
 from bloodcell.datasets.public_sets import PublicSet, download_progress, is_here, public_sets
-from bloodcell.datasets.zip_dataset import unpack_dataset
+from bloodcell.datasets.zip_dataset import Unpacked, unpack_dataset
 from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.images.zip_images import open_zip
 from bloodcell.jobs import delete_dataset, enqueue_command, read_job, stop_job
@@ -19,6 +19,7 @@ from webui.parts.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPL
 from webui.parts.uploads import forget_server_copies
 from webui.parts.words import counted, error_words, name_as_markdown, sentence_words
 
+_FILES_NAMED = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _POLL_SECONDS = 2.0
 
@@ -46,7 +47,7 @@ def show_upload() -> None:
         if not _NAME.fullmatch(name.strip()):
             raise DatasetError("Give the dataset a name of small letters, digits, '-' and '_', up to 60.")
         with open_zip(io.BytesIO(file.getbuffer()), "The ZIP") as archive:
-            number = unpack_dataset(
+            unpacked = unpack_dataset(
                 archive,
                 own_data_folder() / name.strip(),
                 progress=lambda done, total: bar.progress(
@@ -59,8 +60,18 @@ def show_upload() -> None:
         return
     forget_server_copies([file])
     st.session_state[DATASET_UPLOADS_TAKEN] = taken + 1
-    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {counted(number, 'image', 'images')}."
+    st.session_state[DATASET_NOTICE] = f"`{name.strip()}` is added: {_unpacked_words(unpacked)}."
     st.rerun()
+
+
+def _unpacked_words(unpacked: Unpacked) -> str:
+    images = counted(unpacked.images, "image", "images")
+    if not unpacked.left_out:
+        return images
+    named = ", ".join(map(name_as_markdown, unpacked.left_out[:_FILES_NAMED]))
+    more = ", …" if len(unpacked.left_out) > _FILES_NAMED else ""
+    files = counted(len(unpacked.left_out), "file that is no picture was", "files that are no pictures were")
+    return f"{images}. {files} left out: {named}{more}"
 
 
 def show_deletion(folder: Path) -> None:
