@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 32
@@ -19,7 +19,7 @@ def json_object(data: bytes, *, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     if len(data) > most_bytes:
         raise ValueError(f"it is larger than {most_bytes / 1_000_000:g} MB")
     try:
-        values = json.loads(data, parse_constant=_refuse_constant)
+        values = json.loads(data)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeDecodeError:
@@ -41,23 +41,19 @@ def read_json_object(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, A
         return json_object(stream.read(most_bytes + 1), most_bytes=most_bytes)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")
-
-
 def _refuse_beyond_bounds(values: dict[str, Any]) -> None:
-    level: list[Any] = [values]
+    level: list[tuple[str, Any]] = [("", values)]
     for _ in range(MOST_DEPTH):
-        below: list[Any] = []
-        for value in level:
+        below: list[tuple[str, Any]] = []
+        for name, value in level:
             if isinstance(value, dict):
-                below.extend(value.values())
+                below.extend(value.items())
             elif isinstance(value, list):
-                below.extend(value)
+                below.extend((name, entry) for entry in value)
             elif isinstance(value, float) and not math.isfinite(value):
-                raise ValueError("it holds a number that is infinite")
+                raise ValueError(f"its entry '{name[:60]}' is not a finite number")
             elif isinstance(value, int) and abs(value) > LARGEST_WHOLE_NUMBER:
-                raise ValueError("it holds a number with too many digits")
+                raise ValueError(f"its entry '{name[:60]}' has too many digits")
         level = below
         if not level:
             return
