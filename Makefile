@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test test-avx2 check format clean
+.PHONY: app test test-avx2 check format lock clean
 
 app: $(VENV)/app-ready
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -28,6 +28,12 @@ format: $(VENV)/dev-ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Pins what requirements*.txt allow, with hashes, for Python 3.11 and newer. Needs uv. Write docs/licences.md anew afterwards.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock:
+	$(LOCK) requirements.txt -o requirements.lock
+	$(LOCK) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 
@@ -36,12 +42,12 @@ $(BIN)/python:
 		{ echo "Python 3.11 or newer is needed. Name one with: make PYTHON=/path/to/python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/app-ready: requirements.txt | $(BIN)/python
+$(VENV)/app-ready: requirements.lock | $(BIN)/python
 	@echo "Installing what the app needs (about 6 GB, a few minutes) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/dev-ready: requirements.txt requirements-onnx.txt requirements-openvino.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/dev-ready: requirements-dev.lock | $(BIN)/python
 	@echo "Installing what app and tests need (about 6 GB, a few minutes) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/app-ready
