@@ -24,6 +24,7 @@ from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.config import Precision
 from bloodcell.errors import UnreadableImage
 from bloodcell.images.model_input import as_images, prepare_image
+from bloodcell.images.montage import is_montage
 from bloodcell.images.open_image import open_image
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.weights.answer_identity import AnsweredBy
@@ -38,6 +39,7 @@ READING_THREADS = 4
 """Readers wait for a disk or a network; apart from the decoders, so that they wait while the model works."""
 LONGEST_SIDE_PX = 1024
 """Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
+MONTAGE = "several pictures are put together in this file, with a straight line between them; save each cell by itself"
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +135,10 @@ class Classifier:
             images: as for `probabilities`.
         """
         outputs = self._forward([self._prepare(image) for image in images], heat_maps=False)
-        return [self._judged_row("", outputs, position) for position in range(len(images))]
+        return [
+            self._judged_row("", outputs, position, MONTAGE if is_montage(image) else "")
+            for position, image in enumerate(images)
+        ]
 
     def probabilities_and_heat_maps(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Answer as `probabilities` does, and explain every class: heat maps (N, K, h, w), float32, 0 to 1."""
@@ -171,7 +176,11 @@ class Classifier:
             return _Decoded(image=None, prepared=None, reason=str(error))
         except OSError as error:
             return _Decoded(image=None, prepared=None, reason=f"The file cannot be read: {error.strerror or error}.")
-        return _Decoded(image=_shrunk(image) if keep_image else None, prepared=self._prepare(image), reason="")
+        return _Decoded(
+            image=_shrunk(image) if keep_image else None,
+            prepared=self._prepare(image),
+            reason=MONTAGE if is_montage(image) else "",
+        )
 
     def _prepare(self, image: np.ndarray) -> np.ndarray:
         return prepare_image(image, image_size_px=self.card.image_size_px, field_of_view=self.card.field_of_view)
@@ -184,15 +193,15 @@ class Classifier:
             if decoded.prepared is None or outputs is None:
                 yield Answer(row=self._error_row(name, decoded.reason), image=None, heat_maps=None)
                 continue
-            row = self._judged_row(name, outputs, position)
+            row = self._judged_row(name, outputs, position, decoded.reason)
             maps = None if outputs.heat_maps is None else outputs.heat_maps[position]
             yield Answer(row=row, image=decoded.image, heat_maps=maps)
             position += 1
 
-    def _judged_row(self, name: str, outputs: "_Outputs", position: int) -> PredictionRow:
+    def _judged_row(self, name: str, outputs: "_Outputs", position: int, picture_refusal: str) -> PredictionRow:
         probabilities = tuple(outputs.probabilities[position].tolist())
         row = judged_row(name, probabilities, card=self.card, answered_by=self.answered_by)
-        if refusal := outputs.refusals[position]:
+        if refusal := picture_refusal or outputs.refusals[position]:
             return replace(row, status="refused", reason=refusal, predicted=None, confidence=None)
         return row
 
@@ -254,7 +263,9 @@ def _read_ahead(
 class _Decoded:
     image: np.ndarray | None
     prepared: np.ndarray | None
+    """None: the file cannot be read."""
     reason: str
+    """Why it cannot be read, or is refused whatever the model says; else empty."""
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:

@@ -96,6 +96,15 @@ def test_backslashes_of_a_zip_are_folders_and_apples_companions_no_rows(cases_fo
     assert [image.relative_path for image in scan.files] == ["eosinophil/a.jpg", "monocyte/b.jpg"]
 
 
+def test_four_cells_in_one_picture_are_not_one_cell(
+    cases_folder: Path, tmp_path: Path, classify: Callable[[Path], "Classified"]
+) -> None:
+    shutil.copy(cases_folder / "c06_montage2x2.png", tmp_path / "montage.png")
+    done = classify(tmp_path / "montage.png")
+    assert done.rows == {"montage.png": "refused"}
+    assert "several pictures are put together" in done.reasons["montage.png"]
+
+
 class Classified:
     """What `classify` wrote and said."""
 
