@@ -2,8 +2,8 @@
 
 `python -m benchmarks.quality.verdict_errors` draws suites and writes the section of RESULTS.md: where all arms are
 equally good any 'better' or 'worse' is wrong; where arms are two points apart, 'differs by less than' two points is
-wrong. The spreads between seeds are those of the suites that ship, and others around them. Run it again after every
-change of the rule.
+wrong; and no arm's interval may miss the true difference. The spreads between seeds are those of the suites that ship,
+and others around them. Run it again after every change of the rule.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from tests.builders.drawn_arms import ACCURACY, DrawnCase, comparisons_of, drawn
 ARMS, SEEDS, IMAGES = 6, 3, 640
 LARGEST_SHARE, LARGEST_BOUND = 0.05, 0.07
 DIFFERENCES = (-0.02, -0.05, -0.10)
+MISSED_AT = -0.05
+"""How far apart arms are where intervals are tested; of arms alike, an interval that misses is a wrong verdict."""
 _FAR_OFF = 0.1
 """An arm of a shipped suite that lies further from its base is drawn at its own accuracy, all others at the base's."""
 
@@ -42,6 +44,7 @@ def main() -> int:
             f"called alike, {100 * ALIKE_WITHIN:.0f} points apart",
             "called alike, all arms alike",
             *(f"{100 * d:+.0f} found" for d in DIFFERENCES),
+            f"any interval misses, {-100 * MISSED_AT:.0f} points apart",
         ]
     ]
     is_good = True
@@ -54,7 +57,8 @@ def main() -> int:
         f"## Wrong verdicts\n\n{ARMS} drawn arms, {SEEDS} seeds, {IMAGES} images, {ACCURACY:.0%} expected accuracy "
         f"where the row says nothing else; {suites} suites per row, {suites // 10} per difference.\n\n{table(rows)}\n\n"
         f"- Wanted: at most {LARGEST_SHARE:.0%} of the suites with any wrong verdict, in every row, one-sided 95 % "
-        f"bound at most {LARGEST_BOUND:.0%}: {'kept' if is_good else 'NOT kept'}."
+        f"bound at most {LARGEST_BOUND:.0%}; as many whose intervals miss any true difference: "
+        f"{'kept' if is_good else 'NOT kept'}."
     )
     write_section("verdict_errors", body)
     return 0 if is_good else 1
@@ -65,6 +69,7 @@ def _row(case: DrawnCase, suites: int) -> tuple[list[str], bool]:
     random = np.random.default_rng(0)
     wrong, alike = wrong_suites(random, case, suites), wrong_suites(random, case, suites // 4, -ALIKE_WITHIN)
     bound = float(scipy.stats.beta.ppf(0.95, wrong + 1, suites - wrong))
+    missed = missed_suites(np.random.default_rng(1), case, suites // 2, MISSED_AT)
     few = suites // 10
     cells = [
         case.name,
@@ -73,8 +78,12 @@ def _row(case: DrawnCase, suites: int) -> tuple[list[str], bool]:
         f"{alike} of {suites // 4}",
         f"{verdict_share(random, case, 'alike', few):.0%}",
         *(f"{found_share(random, case, difference, few):.0%}" for difference in DIFFERENCES),
+        f"{missed} of {suites // 2}",
     ]
-    is_kept = wrong / suites <= LARGEST_SHARE and bound <= LARGEST_BOUND and alike / (suites // 4) <= LARGEST_SHARE
+    is_kept = bound <= LARGEST_BOUND and all(
+        count / drawn <= LARGEST_SHARE
+        for count, drawn in ((wrong, suites), (alike, suites // 4), (missed, suites // 2))
+    )
     return cells, is_kept
 
 
@@ -136,6 +145,19 @@ def wrong_suites(random: np.random.Generator, case: DrawnCase, suites: int, diff
     """Return how many of the drawn suites have any verdict that is wrong."""
     truth = np.array(case.accuracies(difference)[1:]) - case.accuracy
     return sum(any(_wrong(verdicts, truth)) for verdicts in _verdicts(random, case, suites, difference))
+
+
+def missed_suites(random: np.random.Generator, case: DrawnCase, suites: int, difference: float) -> int:
+    """Return how many of the drawn suites have any interval that does not hold the true difference."""
+    truth = np.array(case.accuracies(difference)[1:]) - case.accuracy
+    drawn = (comparisons_of(suite) for suite in drawn_suites(random, case, suites, difference))
+    return sum(
+        any(
+            comparison.interval is not None and not comparison.interval[0] <= true <= comparison.interval[1]
+            for comparison, true in zip(comparisons, truth, strict=True)
+        )
+        for comparisons in drawn
+    )
 
 
 def _wrong(verdicts: Iterable[str], truth: Iterable[float]) -> list[bool]:

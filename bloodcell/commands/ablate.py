@@ -6,7 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bloodcell.commands.arguments import Commands, add_allow_unusable, add_device, not_negative, positive
+from bloodcell.commands.arguments import (
+    Commands,
+    add_allow_memory,
+    add_allow_unusable,
+    add_device,
+    not_negative,
+    positive,
+    refuse_shortage,
+)
 from bloodcell.errors import BloodcellError
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ def add_to(commands: Commands) -> None:
     )
     ablate.add_argument("--wait", action="store_true", help="wait while something else trains on the device")
     add_allow_unusable(ablate)
+    add_allow_memory(ablate)
     add_device(ablate, default=None)
 
 
@@ -58,13 +67,20 @@ def run(options: argparse.Namespace) -> int:
 
     from bloodcell.commands.terminal import stop_on_signals, training_bars
     from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.suites.reach import reach_of
     from bloodcell.suites.run_suite import SuiteWatch, run_suite
     from bloodcell.suites.suite import SuiteFolder
+    from bloodcell.suites.suite_estimate import suite_memory_shortage
     from bloodcell.suites.suite_record import write_suite_record
 
     folder = SuiteFolder(options.out)
     if not options.resume:
-        folder.create(_new_suite(options))
+        suite = _new_suite(options)
+        if not options.allow_memory:
+            refuse_shortage(suite_memory_shortage(suite, _count(options.data)))
+        if (reach := reach_of(suite, _count)) is not None:
+            print(reach.sentence, flush=True)
+        folder.create(suite)
     elif options.allow_unusable:
         folder.write(replace(folder.read(), allow_unusable=True))
     keep_freed_memory(options.device)
@@ -105,6 +121,12 @@ def _new_suite(options: argparse.Namespace) -> "Suite":
         )
     except ValueError as error:
         raise BloodcellError(f"These settings do not fit: {error}.") from error
+
+
+def _count(folder: Path) -> int:
+    from bloodcell.datasets.folder_scan import scan_dataset
+
+    return len(scan_dataset(folder).files)
 
 
 def _announce(number: int, runs: int, name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from bloodcell.datasets.data_use import ALLOW_FLAG
+from bloodcell.errors import BloodcellError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -26,6 +27,21 @@ def add_allow_unusable(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train although a class or more than 1 %% of the images are unusable, or images have come since the split",
     )
+
+
+def add_allow_memory(parser: argparse.ArgumentParser) -> None:
+    """Offer to begin although memory may not suffice."""
+    parser.add_argument("--allow-memory", action="store_true", help="begin although more memory is needed than is free")
+
+
+def refuse_shortage(shortage: str) -> None:
+    """Refuse to begin what needs more memory than is free.
+
+    Raises:
+        BloodcellError: it does.
+    """
+    if shortage:
+        raise BloodcellError(f"{shortage} Nothing was started; --allow-memory starts it all the same.")
 
 
 def positive(text: str) -> int:

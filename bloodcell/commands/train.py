@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bloodcell.commands.arguments import Commands, add_allow_unusable, add_device, not_negative, positive
+from bloodcell.commands.arguments import (
+    Commands,
+    add_allow_memory,
+    add_allow_unusable,
+    add_device,
+    not_negative,
+    positive,
+    refuse_shortage,
+)
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 
@@ -27,6 +35,7 @@ def add_to(commands: Commands) -> None:
     train.add_argument("--resume", action="store_true", help="go on with the run in --run-dir, with its settings")
     train.add_argument("--wait", action="store_true", help="wait while another run trains on the device")
     add_allow_unusable(train)
+    add_allow_memory(train)
     add_device(train, default=None)
 
 
@@ -55,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
     }
     if config is None:
         folder.refuse_other_settings({"experiment": options.experiment, **settings})
+    elif not options.allow_memory:
+        refuse_shortage(_shortage(config, options))
     keep_freed_memory(options.device if config is None else config.device)
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         watch = TrainingWatch(report=report, progress=progress, should_stop=should_stop)
@@ -67,6 +78,14 @@ def run(options: argparse.Namespace) -> int:
         return 1
     print(f"Finished. {folder.best_sentence()}")
     return 0
+
+
+def _shortage(config: RunConfig, options: argparse.Namespace) -> str:
+    from bloodcell.datasets.folder_scan import scan_dataset
+    from bloodcell.training.estimate import memory_shortage
+
+    folders = [folder for folder in (options.data, options.more_data) if folder is not None]
+    return memory_shortage(config, sum(len(scan_dataset(folder).files) for folder in folders))
 
 
 def _new_config(options: argparse.Namespace, settings: dict[str, Any]) -> RunConfig:

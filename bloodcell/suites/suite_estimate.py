@@ -5,7 +5,7 @@ from bloodcell.model_settings import ModelSettings
 from bloodcell.models.architecture_table import count_multiply_adds
 from bloodcell.models.registry import build_model
 from bloodcell.suites.suite import Suite
-from bloodcell.training.estimate import TrainingSpeed, estimate_run
+from bloodcell.training.estimate import TrainingSpeed, estimate_run, memory_shortage
 
 
 def suite_seconds(suite: Suite, image_count: int, speed: TrainingSpeed) -> float:
@@ -23,6 +23,16 @@ def suite_seconds(suite: Suite, image_count: int, speed: TrainingSpeed) -> float
         share = _multiply_adds(arm.config.model) / first
         total += share * estimate_run(arm.config, images, speed).seconds
     return total * len(suite.seeds)
+
+
+def suite_memory_shortage(suite: Suite, image_count: int) -> str:
+    """Return a sentence where any arm needs more memory than is free here; else nothing. Arms follow one another.
+
+    Raises:
+        BloodcellError: the device cannot be used.
+    """
+    found = ((arm, memory_shortage(arm.config, image_count)) for arm in suite.arms)
+    return next((f"{arm.title}: {shortage}" for arm, shortage in found if shortage), "")
 
 
 def _multiply_adds(model: ModelSettings) -> int:

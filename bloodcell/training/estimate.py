@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
+from bloodcell.devices.free_memory import free_memory_mib
 from bloodcell.devices.precision import pick_device, resolve_by_measurement
 from bloodcell.errors import BloodcellError
 from bloodcell.models.registry import build_model
@@ -117,6 +119,31 @@ def estimate_run(config: RunConfig, image_count: int, speed: TrainingSpeed) -> R
         memory_mib=_memory_mib(config, training, validating),
         rests_on=speed.rests_on,
     )
+
+
+def memory_shortage(config: RunConfig, image_count: int) -> str:
+    """Return a sentence where a run over so many images needs more memory than is free here; else nothing.
+
+    Raises:
+        BloodcellError: the device cannot be used.
+    """
+    most = image_count if config.images_per_class is None else CLASS_COUNT * config.images_per_class
+    image_count = min(image_count, most)
+    validating = round(config.validation_share * image_count)
+    needed, free = (
+        _memory_mib(config, image_count - validating, validating),
+        free_memory_mib(pick_device(config.device)),
+    )
+    if free is None or needed <= free:
+        return ""
+    return (
+        f"Training would need about {_gigabytes(needed)} GB of memory, and {_gigabytes(free)} GB are free here: the "
+        "system may end it, or all that runs beside it. Smaller images, a smaller batch or fewer images need less."
+    )
+
+
+def _gigabytes(mebibytes: float) -> str:
+    return f"{mebibytes * 2**20 / 1e9:,.1f}"
 
 
 def saved_bytes_per_image(config: RunConfig) -> float:

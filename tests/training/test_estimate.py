@@ -5,17 +5,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from bloodcell.command_line import main
 from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.models.registry import build_model
+from bloodcell.processes.device_lock import lock_path
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.estimate import (
     TrainingSpeed,
     estimate_run,
+    memory_shortage,
     saved_bytes_per_image,
     speed_of_past_runs,
     timed_speed,
 )
-from tests.conftest import quick_config
+from tests.conftest import held_elsewhere, quick_config
 
 SPEED = TrainingSpeed(seconds_per_step=0.1, seconds_per_pixel=1e-6, rests_on="a test")
 
@@ -42,6 +45,28 @@ def test_the_speed_of_a_run_gives_back_the_time_that_it_trained(finished_run: Ru
 )
 def test_a_run_of_another_kind_says_nothing_about_the_speed(change: dict[str, object], finished_run: RunFolder) -> None:
     assert speed_of_past_runs(quick_config(**change), [finished_run]) is None
+
+
+def test_a_run_that_fits_is_not_short_of_memory_and_one_that_fits_nowhere_says_how_much_it_needs() -> None:
+    assert memory_shortage(quick_config(), 80) == ""
+    sentence = memory_shortage(quick_config(image_size_px=1024, batch_size=65_536), 80)
+    needed = re.search(r"about ([\d,]+\.\d) GB of memory, and [\d,]+\.\d GB are free", sentence)
+    assert needed is not None
+    assert float(needed.group(1).replace(",", "")) > 1000
+
+
+def test_the_command_refuses_what_does_not_fit_and_starts_nothing(
+    drawn_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--experiment", "paper_simple_cnn", "--data", str(drawn_dataset), "--run-dir", str(tmp_path / "run")]
+    huge = ["--image-size", "1024", "--batch-size", "65536", "--device", "cpu"]
+    assert main(["train", *arguments, *huge]) == 1
+    assert "--allow-memory starts it all the same" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    lock_path("cpu").parent.mkdir(parents=True, exist_ok=True)
+    with held_elsewhere(lock_path("cpu")):  # so that nothing is really trained
+        assert main(["train", *arguments, *huge, "--allow-memory"]) == 1
+    assert "memory" not in capsys.readouterr().err
 
 
 def test_runs_that_cannot_be_read_are_passed_over(finished_run: RunFolder, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The Ablation page, run from the router: empty, with suites, and when something is damaged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from bloodcell.errors import DatasetError
 from bloodcell.jobs import read_job, stop_job
 from bloodcell.paths import suites_folder
 from bloodcell.processes.device_lock import device_locked
-from bloodcell.suites.suite import SuiteFolder, build_suite
+from bloodcell.suites.suite import Arm, SuiteFolder, build_suite
+from tests.conftest import quick_config
 from tests.jobs.conftest import wait_for_state
 from tests.suites.drawn_suites import write_drawn_suite
 from tests.suites.test_run_suite import train_suite
@@ -161,6 +163,27 @@ def test_before_a_suite_starts_it_is_said_which_difference_it_finds(open_page: O
     assert points[0] > points[1] > 0
     page.number_input(key="ablation_seeds").set_value(1).run()
     assert not any("Finds differences" in text.value for text in page.markdown)
+
+
+def test_a_suite_that_needs_more_memory_than_there_is_asks_first(
+    open_page: OpenPage, drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An arm that no computer can hold stands for one that this computer cannot.
+    huge = replace(quick_config(), image_size_px=1024, first_image_size_px=None, batch_size=65_536)
+    arm = Arm(name="huge", title="A huge arm", base=None, config=huge)
+    monkeypatch.setattr(
+        "webui.suites.form.build_suite", lambda *args, **more: replace(build_suite(*args, **more), arms=(arm,))
+    )
+    with device_locked("cpu", tmp_path):
+        page = open_page(drawn_dataset)
+        page.selectbox(key="ablation_suite").set_value("smoke").run()
+        page.button(key="ablation_start").click().run()
+        assert not page.exception
+        assert not suites_folder().exists() or list(suites_folder().iterdir()) == []
+        assert any("Not started. A huge arm: Training would need" in text.value for text in page.warning)
+        page.button(key="ablation_start_anyway").click().run()
+        assert not page.exception
+        assert (suites_folder() / "smoke" / "suite.json").exists()
 
 
 def _points_found(page: AppTest) -> float:

@@ -182,6 +182,22 @@ def test_mistakes_are_the_surest_wrong_answers_with_their_pictures(
     assert len(page.get("image")) == min(wrong, 8)
 
 
+def test_what_needs_more_memory_than_there_is_asks_first(
+    open_page: Callable[[], AppTest], with_data: Path, busy_cpu: object
+) -> None:
+    page = open_page()
+    page.number_input(key=train_setting_key(FAST, "image_size_px")).set_value(1024)
+    page.number_input(key=train_setting_key(FAST, "batch_size")).set_value(1024).run()
+    page.button(key="train_start").click().run()
+    assert not page.exception
+    assert list_jobs() == []
+    assert "Not started. Training would need about" in texts(page)
+    page.button(key="train_start_anyway").click().run()
+    assert not page.exception
+    assert [job.state for job in list_jobs()] == ["queued"]
+    assert "Not started" not in texts(page)
+
+
 def test_an_estimate_says_what_it_rests_on(
     open_page: Callable[[], AppTest], with_data: Path, finished_run: RunFolder
 ) -> None:

@@ -1,6 +1,7 @@
 """The choice of a dataset folder: only what lies in BLOODCELL_DATA or in the home's data folder can be chosen."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -59,6 +60,16 @@ def choose_unusable(key: str) -> bool:
         help="Otherwise training stops before it begins where a class has no usable image or more than 1 % of the "
         "images cannot be read: what is left would give figures that hide it.",
     )
+
+
+def ask_for_memory(shortage: str, *, key: str, start: Callable[[], None]) -> None:
+    """Say why nothing was started, and offer to start it all the same.
+
+    Args:
+        key: the button's.
+    """
+    st.warning(f"Not started. {shortage}", icon=":material/memory:")
+    st.button("Start all the same", key=key, icon=":material/play_arrow:", on_click=start)
 
 
 def image_count(folder: Path) -> int:

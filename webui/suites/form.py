@@ -5,20 +5,25 @@ from pathlib import Path
 
 import streamlit as st
 
-from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_runs
-from bloodcell.paths import SHIPPED_RECORDS, suites_folder
+from bloodcell.paths import suites_folder
 from bloodcell.processes.device_lock import device_name, is_device_held
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.arms import ARM_KINDS, PAPER_ARMS
-from bloodcell.suites.suite import SUITES, Suite, SuiteFolder, build_suite
-from bloodcell.suites.suite_estimate import suite_seconds
+from bloodcell.suites.reach import reach_of, smallest_in_record
+from bloodcell.suites.suite import SUITES, Suite, build_suite
+from bloodcell.suites.suite_estimate import suite_memory_shortage, suite_seconds
 from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
-from bloodcell.suites.table import smallest_difference_found
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
-from webui.parts.data_choice import available_data_folders, choose_unusable, chosen_data_folder, image_count
+from webui.parts.data_choice import (
+    ask_for_memory,
+    available_data_folders,
+    choose_unusable,
+    chosen_data_folder,
+    image_count,
+)
 from webui.parts.numbers import number_field
 from webui.parts.session_keys import (
     ABLATION_ALLOW_UNUSABLE,
@@ -28,6 +33,7 @@ from webui.parts.session_keys import (
     ABLATION_HANDED_IN,
     ABLATION_NOTICE,
     ABLATION_SEEDS,
+    ABLATION_SHORT_OF_MEMORY,
     ABLATION_SUITE,
     ABLATION_TEST,
 )
@@ -38,8 +44,6 @@ SUITE_WORDS = {
     "paper": "The paper's own recipe: 256 px, 40 or 60 epochs, in numbers of 32 bits (fp32). Made for a GPU.",
     "smoke": "64 px, 2 epochs, 400 images: only to see that everything works.",
 }
-_SPREADS_FROM = {"quick": "quick", "smoke": "quick", "paper": "paper"}
-"""Suite → the shipped one whose seeds and images moved most alike."""
 _DOUBLE_CLICK_SECONDS = 3.0
 
 
@@ -85,6 +89,9 @@ def choose_new_suite() -> Suite | None:
         on_click=_hand_in,
         args=(suite,),
     )
+    short = st.session_state.get(ABLATION_SHORT_OF_MEMORY)
+    if short is not None and short[0] == suite:
+        ask_for_memory(short[1], key="ablation_start_anyway", start=lambda: _hand_in(suite, memory_asked=True))
     return suite
 
 
@@ -106,30 +113,19 @@ def show_estimate(suite: Suite) -> None:
 
 def show_reach(suite: Suite) -> None:
     """Say before a suite starts which difference between arms it can find, and what that rests on."""
-    compared = sum(arm.base is not None for arm in suite.arms)
-    tests, config = suite.test_folders, suite.arms[0].config
     try:
-        images = sum(image_count(Path(folder)) for folder in tests or (suite.data_folder,))
-        if not tests:
-            most = images if config.images_per_class is None else CLASS_COUNT * config.images_per_class
-            images = round(config.validation_share * min(images, most))
-        points = _smallest_points(_SPREADS_FROM[suite.name], len(suite.seeds), images, compared)
+        reach = reach_of(suite, image_count, _smallest)
     except (BloodcellError, OSError) as error:
         st.warning(error_words(error), icon=":material/folder_off:")
         return
-    if points is not None:
-        kind = "test" if tests else "validation"
-        st.markdown(f"Finds differences of about **{points:.1f} points** and more")
-        st.caption(
-            f"In four of five cases, with {len(suite.seeds)} seeds and {images:,} {kind} images. Rests on how far "
-            f"seeds and images moved the suite {_SPREADS_FROM[suite.name]} that comes with the program."
-        )
+    if reach is not None:
+        st.markdown(f"Finds differences of about **{reach.points:.1f} points** and more")
+        st.caption(reach.rests_on)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _smallest_points(shipped: str, seeds: int, images: int, arms: int) -> float | None:
-    found = smallest_difference_found(SuiteFolder(SHIPPED_RECORDS / shipped), seeds=seeds, images=images, arms=arms)
-    return None if found is None else 100 * found
+def _smallest(record: Path, seeds: int, images: int, arms: int) -> float | None:
+    return smallest_in_record(record, seeds, images, arms)
 
 
 def _chosen_test_folders(data: Path) -> list[Path]:
@@ -147,15 +143,19 @@ def _chosen_test_folders(data: Path) -> list[Path]:
     return [others[name] for name in chosen]
 
 
-def _hand_in(suite: Suite) -> None:
+def _hand_in(suite: Suite, *, memory_asked: bool = False) -> None:
     last = st.session_state.get(ABLATION_HANDED_IN)
     now = time.monotonic()
     if last is not None and last[0] == suite and now - last[1] < _DOUBLE_CLICK_SECONDS:
         return  # the second click of a double click
     st.session_state[ABLATION_NOTICE] = ""
+    st.session_state[ABLATION_SHORT_OF_MEMORY] = None
     try:
+        if not memory_asked and (shortage := suite_memory_shortage(suite, image_count(Path(suite.data_folder)))):
+            st.session_state[ABLATION_SHORT_OF_MEMORY] = (suite, shortage)
+            return
         folder = enqueue_suite(suite)
-    except BloodcellError as error:
+    except (BloodcellError, OSError) as error:
         st.session_state[ABLATION_NOTICE] = error_words(error)
         return
     st.session_state[ABLATION_HANDED_IN] = (suite, now)

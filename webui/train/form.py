@@ -11,7 +11,7 @@ from bloodcell.errors import BloodcellError
 from bloodcell.experiments import EXPERIMENTS, FIRST_EXPERIMENT
 from bloodcell.jobs import enqueue_run
 from bloodcell.processes.device_lock import device_name
-from webui.parts.data_choice import choose_unusable, chosen_data_folder
+from webui.parts.data_choice import ask_for_memory, choose_unusable, chosen_data_folder, image_count
 from webui.parts.numbers import number_field
 from webui.parts.session_keys import (
     TRAIN_ALLOW_UNUSABLE,
@@ -21,6 +21,7 @@ from webui.parts.session_keys import (
     TRAIN_HANDED_IN,
     TRAIN_NAME,
     TRAIN_NOTICE,
+    TRAIN_SHORT_OF_MEMORY,
     train_setting_key,
 )
 from webui.parts.words import error_words, plain_words
@@ -58,6 +59,13 @@ def choose_new_run() -> tuple[RunConfig, Path] | None:
         on_click=_hand_in,
         args=(config, data, _safe_name(run_name or name), allow_unusable),
     )
+    short = st.session_state.get(TRAIN_SHORT_OF_MEMORY)
+    if short is not None and short[:2] == (config, data):
+        ask_for_memory(
+            short[2],
+            key="train_start_anyway",
+            start=lambda: _hand_in(config, data, _safe_name(run_name or name), allow_unusable, memory_asked=True),
+        )
     return config, data
 
 
@@ -89,19 +97,29 @@ def _changes(base: RunConfig) -> dict[str, Any]:
     }
 
 
-def _hand_in(config: RunConfig, data: Path, name: str, allow_unusable: bool) -> None:
+def _hand_in(config: RunConfig, data: Path, name: str, allow_unusable: bool, *, memory_asked: bool = False) -> None:
     last = st.session_state.get(TRAIN_HANDED_IN)
     asked, now = (config, data, allow_unusable), time.monotonic()
     if last is not None and last[0] == asked and now - last[1] < _DOUBLE_CLICK_SECONDS:
         return  # the second click of a double click
     st.session_state[TRAIN_NOTICE] = ""
+    st.session_state[TRAIN_SHORT_OF_MEMORY] = None
     try:
+        if not memory_asked and (shortage := _memory_shortage(config, data)):
+            st.session_state[TRAIN_SHORT_OF_MEMORY] = (config, data, shortage)
+            return
         folder = enqueue_run(config, data, name=name, allow_unusable=allow_unusable)
-    except BloodcellError as error:
+    except (BloodcellError, OSError) as error:
         st.session_state[TRAIN_NOTICE] = error_words(error)
         return
     st.session_state[TRAIN_HANDED_IN] = (asked, now)
     st.session_state[TRAIN_CHOSEN] = folder.name
+
+
+def _memory_shortage(config: RunConfig, data: Path) -> str:
+    from bloodcell.training.estimate import memory_shortage  # torch, which a fresh server takes seconds to import
+
+    return memory_shortage(config, image_count(data))
 
 
 def _safe_name(text: str) -> str:
