@@ -168,7 +168,9 @@ def test_a_run_stops_on_sigterm_resumes_and_is_measured_and_published(drawn_data
         *("classify", drawn_dataset, "--weights", "drawn", "--csv", tmp_path / "out.csv"), BLOODCELL_HOME=str(home)
     )
     assert answered.returncode == 0, answered.stderr
-    right = sum(row["file"].startswith(row["predicted"]) for row in rows_of(tmp_path / "out.csv"))
+    rows = rows_of(tmp_path / "out.csv")
+    assert "" not in {row["predicted"] for row in rows}
+    right = sum(row["file"].startswith(row["predicted"]) for row in rows)
     assert right == figures["correct"]
 
 

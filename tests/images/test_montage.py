@@ -35,9 +35,11 @@ def cells(real_data_folder: Path) -> list[np.ndarray]:
     return [np.asarray(Image.open(path).convert("RGB").resize((200, 200))) for path in files]
 
 
-@pytest.mark.parametrize("label", range(8))
-def test_one_drawn_cell_is_no_montage(label: int) -> None:
-    assert not is_montage(drawn(label))
+@pytest.mark.parametrize("size_px", [64, 100, 130, 160, 300])
+@pytest.mark.parametrize("quality", [95, 75])
+def test_one_drawn_cell_is_no_montage(size_px: int, quality: int) -> None:
+    found = [label for label in range(8) if is_montage(saved_again(drawn(label, size_px), quality))]
+    assert found == []
 
 
 @pytest.mark.real_images
@@ -70,7 +72,7 @@ def test_a_frame_where_the_field_ended_is_no_seam(cells: list[np.ndarray], level
     assert not is_montage(framed)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (10, 2000, 3), (3000, 8, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (10, 2000, 3), (3000, 8, 3), (128, 128, 3), (128, 5000, 3)])
 def test_any_shape_is_looked_at(shape: tuple[int, int, int]) -> None:
     assert not is_montage(np.full(shape, 200, np.uint8))
 
