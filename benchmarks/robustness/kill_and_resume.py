@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.results_file import machine_line, table, write_section
+from benchmarks.robustness.attack import Tally
 from bloodcell.config import RunConfig
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.datasets.folder_scan import DataFolders
@@ -89,6 +90,19 @@ def kill_and_resume(place: Path, *, kills: int) -> KillFigures:
         same_weights=whole.best.read_bytes() == killed.best.read_bytes(),
         same_answers=whole.predictions.read_bytes() == killed.predictions.read_bytes(),
     )
+
+
+def killed_runs(kills: int) -> Tally:
+    """Return what the kills did, as the other attacks count it."""
+    with tempfile.TemporaryDirectory() as place:
+        figures = kill_and_resume(Path(place), kills=kills)
+    tally = Tally(name="kills at random, half of them while a file is written")
+    tally.held = figures.kills - figures.damaged_checkpoints - figures.lost_epochs
+    tally.lost += ["a checkpoint cannot be loaded"] * figures.damaged_checkpoints
+    tally.lost += ["a finished epoch is lost"] * figures.lost_epochs
+    same = {"metrics": figures.same_metrics, "weights": figures.same_weights, "answers": figures.same_answers}
+    tally.wrong += [f"other {what} than a run that nobody killed" for what, is_same in same.items() if not is_same]
+    return tally
 
 
 class _ForkServer:

@@ -18,6 +18,8 @@ from bloodcell.images.zip_images import ZipEntry, found_entries, read_entry
 
 MOST_UNPACKED_BYTES = 20_000_000_000
 MOST_IMAGES = 200_000
+_NO_PICTURE_AMONG = 1000
+"""So many files without a picture among them are enough to refuse a ZIP."""
 FREE_BYTES_LEFT = 500_000_000
 """Runs and answers need room as well."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ ()+-]")
@@ -124,11 +126,9 @@ def unpack_dataset(
                 (unfinished / target.folder / target.name).write_bytes(data)
             else:
                 left_out.append(target.entry.path)
+            if len(left_out) == done >= min(len(targets), _NO_PICTURE_AMONG):
+                raise _no_picture(done)
             progress(done, len(targets))
-        if len(left_out) == len(targets):
-            raise DatasetError(
-                "No file in the ZIP's class folders begins like a picture. Make it again from the images."
-            )
         unfinished.chmod(0o755)
         unfinished.rename(folder)
     except OSError as error:
@@ -190,6 +190,13 @@ def _refuse_too_much(targets: Sequence[_Target], folder: Path, most_bytes: int) 
             f"The ZIP needs {declared / 1e9:.1f} GB, and the disk would keep less than "
             f"{FREE_BYTES_LEFT / 1e9:.1f} GB. Free some space."
         )
+
+
+def _no_picture(looked_at: int) -> DatasetError:
+    return DatasetError(
+        f"None of the first {looked_at:,} files in the ZIP's class folders begins like a picture. "
+        "Make it again from the images."
+    )
 
 
 def _too_much(most_bytes: int) -> DatasetError:

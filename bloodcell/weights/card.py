@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -15,6 +16,7 @@ from bloodcell.paths import SHIPPED_WEIGHTS, published_weights
 from bloodcell.weights.pair import read_card_bytes
 
 FORMAT_VERSION = 1
+_NAME = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +102,9 @@ class WeightsCard:
                 is_right = type(value) is kind
             if not is_right or (name in ("mean", "std") and not isinstance(value, tuple)):
                 raise ValueError(f"its entry '{name}' is not what it must be")
+
+        if _NAME.fullmatch(self.name) is None:
+            raise ValueError("its entry 'name' is no name: it is empty, longer than 100 letters, or looks like a path")
 
     def check(self) -> None:
         """Refuse what this version cannot answer with.

@@ -1,0 +1,1 @@
+"""Attacks on the program, and a table of what came of them."""
