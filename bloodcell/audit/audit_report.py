@@ -73,6 +73,14 @@ def audit_from_dict(values: Mapping[str, Any], files: Sequence[LabelledFile]) ->
     )
 
 
+NOT_FOUND = (
+    "Not looked for: crops of one field that share a part of it only, such as a neighbour cell at the edge. Keep the "
+    "images of one slide on the same side of training and test yourself."
+)
+"""What an audit does not tell, so that its silence is not read as an answer. `MO_74720` and `LY_609104` of the PBC
+images are such a pair."""
+
+
 def audit_sentences(audit: DatasetAudit) -> tuple[str, ...]:
     """Return short sentences: those of the check, then each further kind of fault that occurs, with examples."""
     *faults, usable = audit.integrity.sentences()

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from bloodcell.audit.audit import audit_dataset
-    from bloodcell.audit.audit_report import audit_sentences, audit_to_dict
+    from bloodcell.audit.audit_report import NOT_FOUND, audit_sentences, audit_to_dict
     from bloodcell.datasets.folder_scan import other_files_words, scan_dataset
     from bloodcell.paths import write_atomically
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             show_progress(bar, done, total)
 
         audit = audit_dataset(scan.files, split_seed=options.split_seed, progress=progress)
-    print(*audit_sentences(audit), sep="\n")
+    print(*audit_sentences(audit), NOT_FOUND, sep="\n")
     if scan.other_folders:
         print(f"Folders that mean none of the eight classes, not read: {readable_path(', '.join(scan.other_folders))}.")
     if scan.other_files:

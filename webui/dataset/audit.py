@@ -8,6 +8,7 @@ import streamlit as st
 
 from bloodcell.audit.audit import DatasetAudit, audit_dataset
 from bloodcell.audit.audit_cache import keep_audit, read_kept_audit
+from bloodcell.audit.audit_report import NOT_FOUND
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.folder_scan import FolderScan, other_files_words, scan_dataset
 from bloodcell.errors import BloodcellError
@@ -86,6 +87,7 @@ def show_figures(scan: FolderScan, audit: DatasetAudit) -> None:
     with st.container(horizontal=True, gap="medium"):
         for name, number in figures.items():
             st.metric(name, f"{number:,}", width="content")
+    st.caption(NOT_FOUND)
     if integrity.locked:
         st.info(
             f"{counted(len(integrity.locked), 'image belongs', 'images belong')} to the locked test set, or are copies "
