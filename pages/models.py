@@ -18,7 +18,7 @@ if stored:
     weights = choose_weights(stored)
     show_actions(weights)
     if weights.card is not None and not weights.problem:
-        show_card(weights.card)
+        show_card(weights.card, measured_here=weights.measured_here)
 else:
     st.warning(
         "There are no weights here, not even those that ship with the program. Put its folder `weights` back, or "

@@ -25,8 +25,9 @@ from bloodcell.publishing.weights_gate import gate_for, with_gate
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.run_data import Progress
 from bloodcell.training.validation import BATCH_SIZE, predict_logits
-from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.card import WeightsCard, read_card
 from bloodcell.weights.file import LoadedWeights, load_weights, model_from_tensors, save_weights, stored_tensors
+from bloodcell.weights.measured_here import is_measured_here, remember_measured
 from bloodcell.weights.store import refuse_name, refuse_taken_name
 
 LARGEST_CHANGE = 5e-3
@@ -89,9 +90,12 @@ def publish(
         entries = seeds_entries(runs, chosen, validation=seeds.is_right, test=test)
         metrics = {**weights.card.metrics, "seeds": entries}
         weights = replace(weights, card=replace(weights.card, metrics=metrics))
-    return save_weights(
+    saved = save_weights(
         to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures
     )
+    if to is None:
+        remember_measured(saved)
+    return saved
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -183,13 +187,17 @@ def publish_gate(
     """
     refuse_name(name, to=to)
     path = (to or published_weights()) / f"{name}.safetensors"
+    was_measured_here = is_measured_here(read_card(path))
     weights, split = gate_for(path, folders, progress)
     pictures = known_pictures(folders, split, progress)
     weights = replace(weights, known_pictures=pictures)
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     tensors = stored_tensors(path)
-    return save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures)
+    saved = save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures)
+    if was_measured_here:
+        remember_measured(saved)
+    return saved
 
 
 def with_test_figures(weights: LoadedWeights, test_folder: Path, split: Split, progress: Progress) -> LoadedWeights:

@@ -13,6 +13,7 @@ from bloodcell.json_objects import read_json_object
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, home_folder, published_weights, write_atomically
 from bloodcell.weights.card import WeightsCard, read_card
 from bloodcell.weights.file import LoadedWeights, weights_from_bytes
+from bloodcell.weights.measured_here import is_measured_here
 from bloodcell.weights.pair import delete_pair, write_pair
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
@@ -36,6 +37,8 @@ class StoredWeights:
     """None where it cannot be read."""
     problem: str
     """Why these weights cannot answer, in a sentence; empty where they can."""
+    measured_here: bool
+    """Whether the card's figures ship with the program or were measured by it; else somebody states them."""
 
 
 def list_weights() -> list[StoredWeights]:
@@ -60,7 +63,15 @@ def _stored(path: Path, *, ships: bool) -> StoredWeights:
         problem = str(error)
     except OSError as error:
         problem = f"{path.name} cannot be read: {error.strerror}."
-    return StoredWeights(name=path.stem, path=path, ships=ships, size_bytes=size_bytes, card=card, problem=problem)
+    return StoredWeights(
+        name=path.stem,
+        path=path,
+        ships=ships,
+        size_bytes=size_bytes,
+        card=card,
+        problem=problem,
+        measured_here=ships or (card is not None and is_measured_here(card)),
+    )
 
 
 def refuse_name(name: str, *, to: Path | None = None) -> None:

@@ -90,6 +90,7 @@ def test_files_from_elsewhere_answer_on_classify_after_two_clicks(pair: dict[str
     page = upload(opened(), pair, "mine")
     assert "`mine` is added" in page.success[0].value
     assert page.selectbox(key="models_chosen").value == "mine"
+    assert any("stated by whoever made the weights" in warning.value for warning in page.warning)
     page.button(key="models_use").click().run()
     assert "`mine` answers on the page Classify" in page.success[0].value
     page.switch_page("pages/classify.py").run()
@@ -190,6 +191,7 @@ def test_a_finished_run_is_published_and_listed(finished_run: RunFolder) -> None
     card = load_weights("mine").card
     assert card.training_data["source"] == "drawn cells"
     assert page.dataframe[0].value["Name"].tolist()[-1] == "mine"
+    assert page.dataframe[0].value["From"].tolist()[-1] == "published here"
 
 
 def test_a_name_that_was_not_typed_is_missed_once_publish_is_pressed(finished_run: RunFolder) -> None:

@@ -11,6 +11,7 @@ from bloodcell.models.registry import build_model
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_WEIGHTS, published_weights
 from bloodcell.weights.card import read_card
 from bloodcell.weights.file import load_weights, save_weights
+from bloodcell.weights.measured_here import remember_measured
 from bloodcell.weights.store import (
     add_weights,
     choose_default_weights,
@@ -46,6 +47,35 @@ def test_a_pair_from_elsewhere_answers_under_its_new_name(pair: dict[str, bytes]
     assert load_weights("mine").card == card
     assert list_weights()[-1].name == "mine"
     assert not list_weights()[-1].ships
+
+
+def test_figures_from_elsewhere_are_stated_until_they_were_measured_here(pair: dict[str, bytes]) -> None:
+    card = add_weights(pair, "mine")
+    assert [weights.measured_here for weights in list_weights()] == [True] * (len(list_weights()) - 1) + [False]
+    remember_measured(card)
+    assert list_weights()[-1].measured_here
+
+
+def test_a_card_that_was_edited_states_again(pair: dict[str, bytes]) -> None:
+    remember_measured(add_weights(pair, "mine"))
+    path = published_weights() / "mine.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "metrics": {"test": {"accuracy": 1.0}}}))
+    assert not list_weights()[-1].measured_here
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{", b'{"cards": 5}', b"\xff"])
+def test_a_damaged_list_of_what_was_measured_states_nothing_too_much(damage: bytes, pair: dict[str, bytes]) -> None:
+    remember_measured(add_weights(pair, "mine"))
+    (published_weights() / "measured_here.json").write_bytes(damage)
+    assert not list_weights()[-1].measured_here
+    assert all(weights.measured_here for weights in list_weights() if weights.ships)
+
+
+@pytest.mark.parametrize("name", ["", "../../escape", ".hidden", "a/b", "a\nb", "x" * 101])
+def test_a_card_whose_name_looks_like_a_path_is_refused(name: str, pair: dict[str, bytes]) -> None:
+    values = {**json.loads(pair["theirs.json"]), "name": name}
+    with pytest.raises(WeightsError, match="'name' is no name"):
+        add_weights({**pair, "theirs.json": json.dumps(values).encode()}, "mine")
 
 
 def _without_card(pair: dict[str, bytes]) -> dict[str, bytes]:

@@ -14,8 +14,18 @@ _MIX = "class-mix"
 """Shown for the mix that a person sets."""
 
 
-def show_card(card: WeightsCard) -> None:
-    """Show what a card states; figures that it does not state are left out."""
+def show_card(card: WeightsCard, *, measured_here: bool) -> None:
+    """Show what a card states; figures that it does not state are left out.
+
+    Args:
+        measured_here: whether its figures ship with the program or were measured by it.
+    """
+    if not measured_here:
+        st.warning(
+            "These figures are stated by whoever made the weights; nothing of them was measured here. Under Results, "
+            "*Evaluate* measures them on labelled images of your own.",
+            icon=":material/contract:",
+        )
     tables = {table.name: table for table in card_tables(card)}
     if accuracy := tables.pop(_OPEN_AT_FIRST, None):
         show_table(accuracy)

@@ -25,7 +25,7 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
         {
             "Name": shown_name(weights.name),
             "Answers on Classify": _answers_words(here=weights.name == here, default=weights.name == default),
-            "From": "ships with the program" if weights.ships else "published or added",
+            "From": _origin_words(weights),
             "Model": "–" if weights.card is None else str(weights.card.model),
             "Image size, px": None if weights.card is None else weights.card.image_size_px,
             "Right, test images": _figures_words(weights, "test"),
@@ -37,7 +37,8 @@ def show_list(stored: Sequence[StoredWeights]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="–", alt="All weights with their figures")
     st.caption(
         "Right: share of images with the right class (number of images). The best epoch was picked on the "
-        "validation images, so their figure is optimistic; test images were kept apart from every choice."
+        "validation images, so their figure is optimistic; test images were kept apart from every choice. Stated: by "
+        "whoever made the weights, not measured here."
     )
 
 
@@ -52,7 +53,13 @@ def _figures_words(weights: StoredWeights, image_set: str) -> str:
     if figures is None:
         return "not measured"
     n, accuracy, _, _ = figures
-    return f"{percent(accuracy)} of {n:,}"
+    return f"{percent(accuracy)} of {n:,}{'' if weights.measured_here else ', stated'}"
+
+
+def _origin_words(weights: StoredWeights) -> str:
+    if weights.ships:
+        return "ships with the program"
+    return "published here" if weights.measured_here else "elsewhere"
 
 
 def choose_weights(stored: Sequence[StoredWeights]) -> StoredWeights:
