@@ -9,7 +9,7 @@ from bloodcell.setting_checks import check, check_types
 
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["plateau", "one_cycle"]
-Augmentation = Literal["none", "paper", "mild", "strong"]
+Augmentation = Literal["none", "paper", "mild", "strong", "laboratories"]
 Precision = Literal["auto", "fp32", "bf16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 Device = Literal["auto", "cpu", "cuda"]

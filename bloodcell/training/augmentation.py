@@ -2,7 +2,7 @@
 
 The paper names illumination, orientation and cell structure and gives no ranges. `paper` is our reading of it, close to
 what such pipelines use; `mild` is what our fast recipe learns best from; `strong` moves colour, focus and scale as
-far as another laboratory's stain and camera do.
+far as another laboratory's stain and camera do, and `laboratories` further, with looks that no training image has.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bloodcell.config import Augmentation
 from bloodcell.images.model_input import normalise
+from bloodcell.training.foreign_looks import bent, greyed, noisy, recoloured, resampled, sharpened
 
 STAIN_VECTORS: tuple[tuple[float, float, float], ...] = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 """Optical densities of haematoxylin, eosin and DAB over red, green, blue.
@@ -46,6 +47,23 @@ class AugmentationRanges:
     """Most passes of a 3×3 blur; a part of a pass mixes its result in at that weight."""
     tint: float = 0
     """Factor on each colour channel, share."""
+    looks: "ForeignLooks | None" = None
+    """What else changes, where it does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignLooks:
+    """How far images move towards laboratories that nobody has seen; arguments of `foreign_looks`."""
+
+    resampled_share: float
+    sharpened_share: float
+    log_gamma: float
+    hue: float
+    """Radians."""
+    saturation: float
+    mixing: float
+    grey_share: float
+    noise: float
 
 
 AUGMENTATIONS: dict[Augmentation, AugmentationRanges | None] = {
@@ -67,6 +85,27 @@ AUGMENTATIONS: dict[Augmentation, AugmentationRanges | None] = {
         blur=6,
         tint=0.15,
     ),
+    "laboratories": AugmentationRanges(
+        rotation_turns=0.5,
+        flip=True,
+        log_scale=0.45,
+        shift=0.08,
+        brightness=0.3,
+        contrast=0.4,
+        stain=0.5,
+        blur=3,
+        tint=0.2,
+        looks=ForeignLooks(
+            resampled_share=0.25,
+            sharpened_share=0.25,
+            log_gamma=0.5,
+            hue=0.5,
+            saturation=0.7,
+            mixing=0.08,
+            grey_share=0.1,
+            noise=0.03,
+        ),
+    ),
 }
 
 
@@ -85,9 +124,14 @@ class BatchAugmenter:
         """
         varied = self._orient(images.float() / 255)
         if self.ranges is not None:
+            looks = self.ranges.looks
+            varied = varied if looks is None else resampled(varied, looks.resampled_share)
             varied = _blur(varied, self.ranges.blur)
+            varied = varied if looks is None else sharpened(varied, looks.sharpened_share)
             varied = _stain(varied, self.ranges.stain)
-            varied = _illuminate(varied, self.ranges).clamp(0, 1)
+            varied = varied if looks is None else bent(varied, looks.log_gamma)
+            varied = _illuminate(varied, self.ranges)
+            varied = (varied if looks is None else _recoloured(varied, looks)).clamp(0, 1)
         return normalise(varied)
 
     def _orient(self, images: Tensor) -> Tensor:
@@ -122,6 +166,11 @@ def _illuminate(images: Tensor, ranges: AugmentationRanges) -> Tensor:
     if not ranges.tint:
         return lit
     return lit * (1 + _between(ranges.tint, (len(images), 3, 1, 1), images.device))
+
+
+def _recoloured(images: Tensor, looks: ForeignLooks) -> Tensor:
+    turned = recoloured(images, hue=looks.hue, saturation=looks.saturation, mixing=looks.mixing)
+    return noisy(greyed(turned, looks.grey_share), looks.noise)
 
 
 def _stain(images: Tensor, limit: float) -> Tensor:
