@@ -1,17 +1,24 @@
 """Fixtures of the job tests: real processes on drawn cells."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.jobs import Job, enqueue_run, read_job
 from bloodcell.jobs.queue import entry_of, queue_folder
+from bloodcell.paths import runs_folder
 from bloodcell.processes.file_lock import is_held
-from tests.conftest import quick_config
+from bloodcell.runs.run_folder import RunFolder
+from tests.conftest import REPOSITORY, quick_config
 from tests.conftest import worker_processes as home_workers
 
 LONG = 4000
@@ -66,3 +73,30 @@ def enqueue(drawn_dataset: Path) -> Callable[..., Path]:
         return enqueue_run(quick_config(**changes), data_folder or drawn_dataset, name=name)
 
     return hand_in
+
+
+def rewrite_status(run: RunFolder, **changes: Any) -> None:
+    run.write_json(run.status, {**json.loads(run.status.read_bytes()), **changes})
+
+
+def run_by_hand(data: Path, name: str = "run") -> tuple[RunFolder, "subprocess.Popen[bytes]"]:
+    """Train without the queue, until the first epoch is done."""
+    run = RunFolder(runs_folder() / name)
+    run.create(quick_config(epochs=LONG), DataFolders(dataset=data))
+    command = [sys.executable, "-m", "bloodcell", "train", "--run-dir", run.path, "--resume"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: run.metrics.exists())
+    return run, process
+
+
+@pytest.fixture
+def by_hand(drawn_dataset: Path) -> Any:
+    run, process = run_by_hand(drawn_dataset)
+    yield run, process
+    process.kill()
+    process.wait()
+
+
+def stop_writing(process: "subprocess.Popen[bytes]") -> None:
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_for(lambda: "T" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0])

@@ -31,36 +31,17 @@ from bloodcell.paths import runs_folder
 from bloodcell.processes.process_identity import identity_of
 from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import REPOSITORY, held_elsewhere, quick_config
-from tests.jobs.conftest import LONG, process_of, wait_for, wait_for_state, worker_processes
+from tests.jobs.conftest import (
+    LONG,
+    process_of,
+    rewrite_status,
+    stop_writing,
+    wait_for,
+    wait_for_state,
+    worker_processes,
+)
 
 Enqueue = Callable[..., Path]
-
-
-def rewrite_status(run: RunFolder, **changes: Any) -> None:
-    run.write_json(run.status, {**json.loads(run.status.read_bytes()), **changes})
-
-
-def run_by_hand(data: Path, name: str = "run") -> tuple[RunFolder, "subprocess.Popen[bytes]"]:
-    """Train without the queue, until the first epoch is done."""
-    run = RunFolder(runs_folder() / name)
-    run.create(quick_config(epochs=LONG), DataFolders(dataset=data))
-    command = [sys.executable, "-m", "bloodcell", "train", "--run-dir", run.path, "--resume"]
-    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: run.metrics.exists())
-    return run, process
-
-
-@pytest.fixture
-def by_hand(drawn_dataset: Path) -> Any:
-    run, process = run_by_hand(drawn_dataset)
-    yield run, process
-    process.kill()
-    process.wait()
-
-
-def stop_writing(process: "subprocess.Popen[bytes]") -> None:
-    os.kill(process.pid, signal.SIGSTOP)
-    wait_for(lambda: "T" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0])
 
 
 STRANGE: dict[str, dict[str, Any]] = {
@@ -235,8 +216,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_its_jobs_go_on(
     enqueue: Enqueue, drawn_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = enqueue(epochs=LONG)
-    process_of(running)
-    wait_for(lambda: bool(worker_processes()))
+    wait_for(lambda: (running / "metrics.csv").exists())
     (hung,) = worker_processes()
     os.kill(hung, signal.SIGSTOP)
     time.sleep(1.5)

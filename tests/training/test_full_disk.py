@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from bloodcell.command_line import main
 from bloodcell.errors import RunFolderError
 from bloodcell.jobs import enqueue_run, list_jobs, read_job
-from bloodcell.paths import runs_folder
+from bloodcell.paths import published_weights, runs_folder
 from bloodcell.runs.checkpoint import load_checkpoint
 from bloodcell.runs.run_folder import RunFolder
 from tests.conftest import REPOSITORY, quick_config, train_quietly
@@ -112,3 +113,12 @@ def test_on_a_file_system_that_is_full_the_run_fails_and_keeps_its_checkpoint(
     assert outcome["state"] == "failed"
     assert outcome["reason"].startswith("disk full")
     assert load_checkpoint(RunFolder(tmp_path / "seen"))[0].epoch >= 1
+
+
+def test_a_full_disk_publishes_nothing_and_says_why(
+    fill_disk: Callable[..., None], finished_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_disk(".mine")
+    assert main(["publish", str(finished_run.path), "mine"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(published_weights().glob("*mine*")) == []
