@@ -202,7 +202,7 @@ def test_an_estimate_says_what_it_rests_on(
     open_page: Callable[[], AppTest], with_data: Path, finished_run: RunFolder
 ) -> None:
     page = open_page()
-    assert "steps of 32 and 64 px that were timed here" in texts(page)
+    assert "steps of 64 and 128 px that were timed here" in texts(page)
     assert "80 images" in texts(page)
     run = copy_run(finished_run, "alike")
     config = EXPERIMENTS["paper_simple_cnn"]().changed(device="cpu", epochs=6)
