@@ -23,8 +23,14 @@ def write_pair(tensors_path: Path, tensors: bytes, card: bytes) -> None:
         OSError: the folder cannot be written.
     """
     tensors_path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(_waiting_card(tensors_path, hashlib.sha256(tensors).hexdigest()), card)
-    write_atomically(tensors_path, tensors)
+    waiting = _waiting_card(tensors_path, hashlib.sha256(tensors).hexdigest())
+    write_atomically(waiting, card)
+    try:
+        write_atomically(tensors_path, tensors)
+    except OSError:
+        # What is there keeps its own card.
+        waiting.unlink(missing_ok=True)
+        raise
     write_atomically(tensors_path.with_suffix(".json"), card)
     _forget_waiting_cards(tensors_path)
 
