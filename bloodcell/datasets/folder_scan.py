@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -103,8 +103,8 @@ def files_below(folder: Path, *, on_error: Callable[[OSError], None] | None = No
     """
     found: dict[bool, list[Path]] = {True: [], False: []}
     for where, folder_names, file_names in os.walk(folder, onerror=on_error):
-        folder_names[:] = [name for name in folder_names if not is_hidden(PurePosixPath(name))]
-        for path in (Path(where) / name for name in file_names if not is_hidden(PurePosixPath(name))):
+        folder_names[:] = [name for name in folder_names if not is_hidden(name)]
+        for path in (Path(where) / name for name in file_names if not is_hidden(name)):
             found[is_image_file(path.name, partial(_read_start, path))].append(path)
 
     def by_path(path: Path) -> str:
@@ -179,7 +179,7 @@ def _scan(folder: Path) -> FolderScan:
     files: list[LabelledFile] = []
     other_folders: list[str] = []
     other_files: list[Path] = []
-    entries = sorted(path for path in folder.iterdir() if not is_hidden(PurePosixPath(path.name)))
+    entries = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
     for class_folder in entries:
         if not class_folder.is_dir():
             other_files.append(class_folder)

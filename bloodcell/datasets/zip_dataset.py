@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import posixpath
 import re
 import shutil
 import tempfile
@@ -9,10 +10,11 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bloodcell.cell_classes import CELL_CLASSES, FOLDER_NAMES, class_index_of_folder
 from bloodcell.errors import DatasetError, UnreadableImage
+from bloodcell.images.file_names import path_parts
 from bloodcell.images.formats import LONGEST_SIGNATURE, is_picture
 from bloodcell.images.zip_images import ZipEntry, found_entries, read_entry
 
@@ -77,17 +79,17 @@ def plan_dataset(archive: zipfile.ZipFile) -> ZipPlan:
     found = found_entries(archive)
     targets = _targets(found.images)
     kept = {target.entry.path for target in targets}
-    outside = Counter(str(PurePosixPath(entry.path).parent) for entry in found.images if entry.path not in kept)
+    outside = Counter("/".join(path_parts(entry.path)[:-1]) for entry in found.images if entry.path not in kept)
     return ZipPlan(
         targets=tuple(targets),
-        outside={"" if folder == "." else folder: number for folder, number in outside.items()},
+        outside=dict(outside),
         passed_over=tuple(entry.path for entry in found.others),
     )
 
 
 def likely_class(folder: str) -> str | None:
     """Return the class folder that a name may have been meant for: 'neutrophil' for 'neutrofil'."""
-    close = difflib.get_close_matches(PurePosixPath(folder).name.strip().lower(), FOLDER_NAMES, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(posixpath.basename(folder).strip().lower(), FOLDER_NAMES, n=1, cutoff=0.75)
     return close[0] if close else None
 
 
@@ -146,13 +148,13 @@ def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
     taken: set[tuple[str, str]] = set()
     last_number: dict[tuple[str, str], int] = {}
     for entry in entries:
-        path = PurePosixPath(entry.path)
-        depths = [depth for depth, part in enumerate(path.parts[:-1]) if class_index_of_folder(part) is not None]
+        parts = path_parts(entry.path)
+        depths = [depth for depth, part in enumerate(parts[:-1]) if class_index_of_folder(part) is not None]
         if not depths:
             continue
         depth = depths[-1]
-        folder = path.parts[depth].strip()
-        stem, suffix = _harmless_name(path.name)
+        folder = parts[depth].strip()
+        stem, suffix = _harmless_name(parts[-1])
         name, asked = f"{stem}{suffix}", (folder, f"{stem}{suffix}".lower())
         # From the last number on: thousands of patients' folders may each hold a cell.png.
         number = last_number.get(asked, 1)
@@ -161,7 +163,7 @@ def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
             name = f"{stem}_{number}{suffix}"
         last_number[asked] = number
         taken.add((folder, name.lower()))
-        label, parent = class_index_of_folder(folder), "/".join(path.parts[:depth])
+        label, parent = class_index_of_folder(folder), "/".join(parts[:depth])
         assert label is not None
         targets.append(_Target(entry=entry, folder=folder, name=name, label=label, parent=parent))
     if not targets:
@@ -173,9 +175,8 @@ def _targets(entries: Sequence[ZipEntry]) -> list[_Target]:
 
 def _harmless_name(name: str) -> tuple[str, str]:
     """Return stem and ending of a file's name without what could harm; blanks and dots around it go."""
-    path = PurePosixPath(name.strip(" .") or "image")
-    suffix = _UNSAFE.sub("_", path.suffix.lower())
-    return _UNSAFE.sub("_", path.stem)[:_LONGEST_NAME].strip(" .") or "image", suffix
+    stem, suffix = posixpath.splitext(name.strip(" .") or "image")
+    return _UNSAFE.sub("_", stem)[:_LONGEST_NAME].strip(" .") or "image", _UNSAFE.sub("_", suffix.lower())
 
 
 def _refuse_too_much(targets: Sequence[_Target], folder: Path, most_bytes: int) -> None:
@@ -207,4 +208,4 @@ def _read_named(archive: zipfile.ZipFile, entry: ZipEntry) -> bytes:
     try:
         return read_entry(archive, entry.info)
     except UnreadableImage as error:
-        raise DatasetError(f"{PurePosixPath(entry.path).name}: {error}") from error
+        raise DatasetError(f"{posixpath.basename(entry.path)}: {error}") from error

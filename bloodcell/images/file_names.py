@@ -1,7 +1,7 @@
 """Which files of a folder or ZIP are handed to the door of images, and which are passed over and named."""
 
+import posixpath
 from collections.abc import Callable
-from pathlib import PurePosixPath
 
 from bloodcell.images.formats import is_picture
 
@@ -46,9 +46,18 @@ def posix_name(name: str) -> str:
     return name.replace("\\", "/")
 
 
-def is_hidden(path: PurePosixPath) -> bool:
-    """Say whether a relative path lies in a hidden place, or is a file that a system writes beside images."""
-    parts = [part.lower() for part in path.parts]
+def path_parts(path: str) -> list[str]:
+    """Return folders and name of a path with forward slashes. Archives hold ten thousands: pathlib takes seconds."""
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def is_hidden(path: str) -> bool:
+    """Say whether a relative path lies in a hidden place, or is a file that a system writes beside images.
+
+    Args:
+        path: with forward slashes.
+    """
+    parts = path_parts(path.lower())
     in_hidden_place = any((part.startswith(".") and part != "..") or part in _SYSTEM_FOLDERS for part in parts)
     return in_hidden_place or (bool(parts) and parts[-1] in _SYSTEM_FILES)
 
@@ -61,11 +70,11 @@ def is_image_file(name: str, read_start: Callable[[], bytes]) -> bool:
     Args:
         read_start: returns the first bytes; called where the name does not decide. OSError is taken as no image.
     """
-    suffix = PurePosixPath(name.rstrip(" .")).suffix.lower()
+    stem, suffix = posixpath.splitext(name.rstrip(" .").lower())
     if suffix in IMAGE_SUFFIXES or suffix in _UNREAD_PICTURES:
         return True
     if suffix in _PACKED:
-        inner = PurePosixPath(PurePosixPath(name.rstrip(" .")).stem).suffix.lower()
+        _, inner = posixpath.splitext(stem)
         return inner in IMAGE_SUFFIXES or inner in _UNREAD_PICTURES
     if suffix in _NO_PICTURES:
         return False

@@ -1,12 +1,13 @@
 """ZIPs of images that strangers made: opened, listed and read without trusting their names and sizes."""
 
 import lzma
+import posixpath
 import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from bloodcell.errors import DatasetError, UnreadableImage
@@ -82,10 +83,9 @@ def found_entries(archive: zipfile.ZipFile) -> FoundEntries:
     for info in archive.infolist():
         # On POSIX, zipfile keeps backslashes: a folder's entry may end with one.
         entry = ZipEntry(path=posix_name(info.filename), info=info)
-        path = PurePosixPath(entry.path)
-        if entry.path.endswith("/") or is_hidden(path):
+        if entry.path.endswith("/") or is_hidden(entry.path):
             continue
-        found[is_image_file(path.name, partial(_read_start, archive, info))].append(entry)
+        found[is_image_file(posixpath.basename(entry.path), partial(_read_start, archive, info))].append(entry)
     images, others = (tuple(sorted(found[kind], key=lambda entry: entry.path)) for kind in (True, False))
     return FoundEntries(images=images, others=others)
 
