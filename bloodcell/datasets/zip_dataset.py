@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bloodcell.cell_classes import CELL_CLASSES, FOLDER_NAMES, class_index_of_folder
 from bloodcell.errors import DatasetError, UnreadableImage
-from bloodcell.images.file_names import path_parts
+from bloodcell.images.file_names import base_name, path_parts
 from bloodcell.images.formats import LONGEST_SIGNATURE, is_picture
 from bloodcell.images.zip_images import ZipEntry, found_entries, read_entry
 
@@ -89,7 +89,7 @@ def plan_dataset(archive: zipfile.ZipFile) -> ZipPlan:
 
 def likely_class(folder: str) -> str | None:
     """Return the class folder that a name may have been meant for: 'neutrophil' for 'neutrofil'."""
-    close = difflib.get_close_matches(posixpath.basename(folder).strip().lower(), FOLDER_NAMES, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(base_name(folder).strip().lower(), FOLDER_NAMES, n=1, cutoff=0.75)
     return close[0] if close else None
 
 
@@ -208,4 +208,4 @@ def _read_named(archive: zipfile.ZipFile, entry: ZipEntry) -> bytes:
     try:
         return read_entry(archive, entry.info)
     except UnreadableImage as error:
-        raise DatasetError(f"{posixpath.basename(entry.path)}: {error}") from error
+        raise DatasetError(f"{base_name(entry.path)}: {error}") from error

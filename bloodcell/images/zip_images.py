@@ -1,7 +1,6 @@
 """ZIPs of images that strangers made: opened, listed and read without trusting their names and sizes."""
 
 import lzma
-import posixpath
 import struct
 import zipfile
 import zlib
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from bloodcell.errors import DatasetError, UnreadableImage
-from bloodcell.images.file_names import is_hidden, is_image_file, posix_name
+from bloodcell.images.file_names import base_name, is_hidden, is_image_file, posix_name
 from bloodcell.images.formats import LONGEST_SIGNATURE
 from bloodcell.images.limits import MAXIMUM_BYTES, TOO_MANY_BYTES
 from bloodcell.images.zip_traps import READ_METHODS, refuse_hostile, refuse_long_list, unpacks_to_too_much
@@ -85,7 +84,7 @@ def found_entries(archive: zipfile.ZipFile) -> FoundEntries:
         entry = ZipEntry(path=posix_name(info.filename), info=info)
         if entry.path.endswith("/") or is_hidden(entry.path):
             continue
-        found[is_image_file(posixpath.basename(entry.path), partial(_read_start, archive, info))].append(entry)
+        found[is_image_file(base_name(entry.path), partial(_read_start, archive, info))].append(entry)
     images, others = (tuple(sorted(found[kind], key=lambda entry: entry.path)) for kind in (True, False))
     return FoundEntries(images=images, others=others)
 
