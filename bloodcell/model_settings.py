@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from bloodcell.errors import UnknownName
 from bloodcell.setting_checks import check, check_types
@@ -95,11 +95,22 @@ class UNetEncoderSettings(_Named):
         check("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 or more and below 1")
 
 
-ModelSettings = SimpleCNNSettings | DeepCNNSettings | UNetEncoderSettings
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EfficientNetLiteSettings(_Named):
+    """Of the network that learns from several laboratories."""
 
-_FAMILIES: dict[str, type[ModelSettings]] = {
-    kind.family: kind for kind in (SimpleCNNSettings, DeepCNNSettings, UNetEncoderSettings)
-}
+    family: ClassVar[str] = "efficientnet_lite"
+    dropout: float = 0.2
+    """Share of the averaged features that are dropped in training, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "model.")
+        check("model.dropout", self.dropout, 0 <= self.dropout < 1, "0 or more and below 1")
+
+
+ModelSettings = SimpleCNNSettings | DeepCNNSettings | UNetEncoderSettings | EfficientNetLiteSettings
+
+_FAMILIES: dict[str, type[ModelSettings]] = {kind.family: kind for kind in get_args(ModelSettings)}
 NAMED_MODELS: dict[str, ModelSettings] = {
     "simple_cnn": SimpleCNNSettings(),
     "deep_cnn": DeepCNNSettings(),
@@ -109,6 +120,7 @@ NAMED_MODELS: dict[str, ModelSettings] = {
     "unet_encoder_no_dropout": UNetEncoderSettings(dropout=0.0),
     "unet_encoder_group_norm": UNetEncoderSettings(normalisation="group"),
     "unet_encoder_half_width": UNetEncoderSettings(width=16),
+    "efficientnet_lite": EfficientNetLiteSettings(),
     "unet_encoder_no_batch_norm_he": UNetEncoderSettings(normalisation="none", initialisation="he"),
 }
 """Name → settings; files of version 0.1 know models by these names alone."""
@@ -131,7 +143,7 @@ def model_settings(value: object) -> ModelSettings:
     Raises:
         ValueError: they mean none; names the setting.
     """
-    if isinstance(value, SimpleCNNSettings | DeepCNNSettings | UNetEncoderSettings):
+    if isinstance(value, ModelSettings):
         return value
     if isinstance(value, str):
         check("model", value, value in NAMED_MODELS, "a known model: " + ", ".join(NAMED_MODELS))

@@ -1,4 +1,4 @@
-"""A model made ready to answer: batch norm folded into the convolutions, ReLU computed with them, in bf16 or fp32."""
+"""A model made ready to answer: batch norm folded into convolutions, activations computed with them, bf16 or fp32."""
 
 import copy
 from itertools import pairwise
@@ -28,7 +28,7 @@ class FoldedClassifier(CellClassifier):
         self.encoder = copy.deepcopy(folded).to(feature_dtype).to(memory_format=torch.channels_last)
         fuses = feature_dtype == torch.float32 or runs_bf16_natively(device)
         if device.type == "cpu" and torch.backends.mkldnn.is_available() and fuses:
-            fuse_relu(self.encoder)
+            fuse_activations(self.encoder)
 
     def forward_stages(self, images: Tensor) -> list[Tensor]:
         """(N, 3, H, W) float32 → the map behind each stage, the last one float32, the others as computed."""
@@ -52,17 +52,23 @@ def fold_batch_norm(model: nn.Module) -> None:
                 setattr(module, next_name, nn.Identity())
 
 
-class FusedConvolution(nn.Module):
-    """(N, C, H, W) → (N, C', H', W'), float32 or bfloat16, channels last: convolution and ReLU as one oneDNN primitive.
+Activation = nn.ReLU | nn.ReLU6
+"""What can be computed in one with a convolution."""
 
-    A ReLU of its own reads and writes every feature map once more, and a plain convolution lays its filters out anew on
-    every call. The operators are those that torch's compiler emits on the processor; calling them takes no compiling.
+
+class FusedConvolution(nn.Module):
+    """(N, C, H, W) → (N, C', H', W'), float32 or bfloat16, channels last: convolution and activation in one by oneDNN.
+
+    An activation of its own reads and writes every feature map once more, and a plain convolution lays its filters out
+    anew on every call. The operators are those that torch's compiler emits on the processor; calling them takes no
+    compiling.
     """
 
-    def __init__(self, convolution: nn.Conv2d, *, side_px: int = 32) -> None:
+    def __init__(self, convolution: nn.Conv2d, activation: Activation | None, *, side_px: int = 32) -> None:
         """Lay out the filters of a convolution with zero padding, which is left as it was.
 
         Args:
+            activation: what follows the convolution; None: nothing.
             side_px: of the feature map that the layout is chosen for; other sizes give the same result.
         """
         super().__init__()
@@ -73,18 +79,27 @@ class FusedConvolution(nn.Module):
             convolution.groups,
         )
         self._bias = convolution.bias
+        self._activation = _onednn_name(activation)
         self._filters = torch.ops.mkldnn._reorder_convolution_weight(
             convolution.weight, *self._settings, [1, convolution.in_channels, side_px, side_px]
         )
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.ops.mkldnn._convolution_pointwise(
-            features, self._filters, self._bias, *self._settings, "relu", [], ""
+            features, self._filters, self._bias, *self._settings, *self._activation, ""
         )
 
 
-def fuse_relu(model: nn.Module) -> None:
-    """Replace every convolution with a ReLU right behind it in the same `Sequential` by both in one, in place.
+def _onednn_name(activation: Activation | None) -> tuple[str, list[float]]:
+    """Return an activation as oneDNN's operators take it: a name, and its limits."""
+    if activation is None:
+        return "none", []
+    # torch's ReLU6 is a bounded line to its inner workings, and no ReLU.
+    return ("hardtanh", [0.0, 6.0]) if isinstance(activation, nn.ReLU6) else ("relu", [])
+
+
+def fuse_activations(model: nn.Module) -> None:
+    """Replace every convolution that ends its `Sequential`, or has a ReLU right behind it there, in place.
 
     Batch norms must have been folded; the model can then not be moved to another device or type.
     """
@@ -92,7 +107,11 @@ def fuse_relu(model: nn.Module) -> None:
         if not isinstance(module, nn.Sequential):
             continue
         layers = [(name, layer) for name, layer in module.named_children() if not isinstance(layer, nn.Identity)]
-        for (name, layer), (next_name, following) in pairwise(layers):
-            if isinstance(layer, nn.Conv2d) and isinstance(following, nn.ReLU) and layer.padding_mode == "zeros":
-                setattr(module, name, FusedConvolution(layer))
+        for (name, layer), (next_name, following) in pairwise([*layers, ("", None)]):
+            if not isinstance(layer, nn.Conv2d) or layer.padding_mode != "zeros":
+                continue
+            if following is None:
+                setattr(module, name, FusedConvolution(layer, None))
+            elif isinstance(following, nn.ReLU | nn.ReLU6):
+                setattr(module, name, FusedConvolution(layer, following))
                 setattr(module, next_name, nn.Identity())

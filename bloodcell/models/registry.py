@@ -1,9 +1,16 @@
 """The one place where settings become a network."""
 
 from bloodcell.cell_classes import CLASS_COUNT
-from bloodcell.model_settings import DeepCNNSettings, ModelSettings, SimpleCNNSettings, named_model
+from bloodcell.model_settings import (
+    DeepCNNSettings,
+    EfficientNetLiteSettings,
+    ModelSettings,
+    SimpleCNNSettings,
+    named_model,
+)
 from bloodcell.models.cell_classifier import CellClassifier
 from bloodcell.models.deep_cnn import DeepCNN
+from bloodcell.models.efficientnet_lite import EfficientNetLite
 from bloodcell.models.simple_cnn import SimpleCNN
 from bloodcell.models.unet_encoder import UNetEncoder
 
@@ -19,4 +26,6 @@ def build_model(model: ModelSettings | str, class_count: int = CLASS_COUNT) -> C
         return SimpleCNN(class_count, settings)
     if isinstance(settings, DeepCNNSettings):
         return DeepCNN(class_count, settings)
+    if isinstance(settings, EfficientNetLiteSettings):
+        return EfficientNetLite(class_count, settings)
     return UNetEncoder(class_count, settings)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcell.answers.folded import FoldedClassifier, FusedConvolution
+from bloodcell.answers.folded import Activation, FoldedClassifier, FusedConvolution
 from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.images.model_input import as_images, model_input
 from bloodcell.model_settings import NAMED_MODELS
@@ -62,16 +62,22 @@ def test_bf16_stays_near_fp32_and_its_logits_are_float32(name: str) -> None:
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bf16)])
+@pytest.mark.parametrize("activation", [torch.nn.ReLU(), torch.nn.ReLU6(), None])
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 48, 80), (16, 3, 128, 128), (2, 3, 33, 47)])
-def test_a_fused_convolution_gives_what_convolution_and_relu_give(
-    shape: tuple[int, int, int, int], dtype: torch.dtype
+def test_a_fused_convolution_gives_what_convolution_and_activation_give(
+    shape: tuple[int, int, int, int], activation: Activation | None, dtype: torch.dtype
 ) -> None:
     torch.manual_seed(0)
     convolution = torch.nn.Conv2d(3, 24, kernel_size=3, padding=1).to(dtype).requires_grad_(False)
     convolution = convolution.to(memory_format=torch.channels_last)
-    features = torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last)
+    # Large enough that ReLU6 bounds some of it.
+    features = 8 * torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        torch.testing.assert_close(FusedConvolution(convolution)(features), torch.relu(convolution(features)))
+        expected = convolution(features)
+        assert expected.max() > 6
+        if activation is not None:
+            expected = activation(expected)
+        torch.testing.assert_close(FusedConvolution(convolution, activation)(features), expected)
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")

@@ -19,6 +19,8 @@ def last_layer(model: torch.nn.Module) -> torch.nn.Module:
     """The module whose output is `forward_features`' result, for the grad-cam package."""
     if hasattr(model, "blocks"):
         return model.blocks[-1]
+    if hasattr(model, "stem"):
+        return model.head
     return model.bottleneck if not isinstance(model.bottleneck, torch.nn.Identity) else model.stages[-1]
 
 

@@ -100,8 +100,8 @@ def test_a_state_dict_carries_the_whole_model(name: str) -> None:
         assert torch.equal(source(images), target(images))
 
 
-@every_model
-def test_all_convolutions_are_3_by_3_with_padding_1(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMED_MODELS if name != "efficientnet_lite"])
+def test_all_convolutions_of_the_paper_are_3_by_3_with_padding_1(name: str) -> None:
     settings = {(layer.kernel_size, layer.padding, layer.stride) for layer in convolutions_of(meta_model(name))}
     assert settings == {((3, 3), (1, 1), (1, 1))}
 
@@ -233,3 +233,27 @@ def test_instance_norm_in_the_first_stage_alone() -> None:
         model = build_model(settings)
     kinds = [type(module) for module in model.modules() if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d)]
     assert kinds == [nn.InstanceNorm2d] * 2 + [nn.BatchNorm2d] * 8
+
+
+def test_efficientnet_lite0_has_the_published_layers_and_parameters() -> None:
+    model = meta_model("efficientnet_lite")
+    # 4,652,008 with ImageNet's last layer of 1,000 classes, which has 1,281,000 of them.
+    assert sum(parameter.numel() for parameter in model.parameters()) == 4_652_008 - 1_281_000 + 8 * 1_281
+    assert feature_shape("efficientnet_lite", 96) == (1280, 3, 3)
+    assert count(model, nn.ReLU) == 0
+    assert sorted({layer.kernel_size[0] for layer in convolutions_of(model)}) == [1, 3, 5]
+    filters = [layer for layer in convolutions_of(model) if layer.groups > 1]
+    assert [layer.kernel_size[0] for layer in filters] == [3] * 3 + [5] * 2 + [3] * 3 + [5] * 7 + [3]
+
+
+def test_efficientnet_lite0_takes_tensors_of_the_same_shapes_in_their_order_alone() -> None:
+    source, target = seeded_model("efficientnet_lite"), seeded_model("efficientnet_lite", seed=1)
+    tensors = {f"_{index}": tensor for index, tensor in enumerate(source.state_dict().values())}
+    *kept, last = tensors
+    renamed = {name: tensors[name] for name in kept[:-1]} | {"_fc.weight": tensors[kept[-1]], "_fc.bias": tensors[last]}
+    own_last = target.state_dict()["classifier.weight"].clone()
+    target.load_imagenet_tensors(renamed)
+    assert torch.equal(target.state_dict()["head.0.weight"], source.state_dict()["head.0.weight"])
+    assert torch.equal(target.state_dict()["classifier.weight"], own_last)
+    with pytest.raises(RuntimeError, match="not those of EfficientNet-Lite0"):
+        target.load_imagenet_tensors(dict(list(renamed.items())[1:]))
