@@ -64,11 +64,11 @@ class FusedConvolution(nn.Module):
     compiling.
     """
 
-    def __init__(self, convolution: nn.Conv2d, activation: Activation | None, *, side_px: int = 32) -> None:
+    def __init__(self, convolution: nn.Conv2d, activation: Activation, *, side_px: int = 32) -> None:
         """Lay out the filters of a convolution with zero padding, which is left as it was.
 
         Args:
-            activation: what follows the convolution; None: nothing.
+            activation: what follows the convolution.
             side_px: of the feature map that the layout is chosen for; other sizes give the same result.
         """
         super().__init__()
@@ -90,28 +90,26 @@ class FusedConvolution(nn.Module):
         )
 
 
-def _onednn_name(activation: Activation | None) -> tuple[str, list[float]]:
+def _onednn_name(activation: Activation) -> tuple[str, list[float]]:
     """Return an activation as oneDNN's operators take it: a name, and its limits."""
-    if activation is None:
-        return "none", []
     # torch's ReLU6 is a bounded line to its inner workings, and no ReLU.
     return ("hardtanh", [0.0, 6.0]) if isinstance(activation, nn.ReLU6) else ("relu", [])
 
 
 def fuse_activations(model: nn.Module) -> None:
-    """Replace every convolution that ends its `Sequential`, or has a ReLU right behind it there, in place.
+    """Replace every convolution of 3×3 or more with a ReLU right behind it in the same `Sequential`, in place.
 
-    Batch norms must have been folded; the model can then not be moved to another device or type.
+    Those of 1×1 stay: the best layout of their filters follows the size of map and batch, and under another one oneDNN
+    lays them out anew on every call, in 7 ms instead of 0.1 (1152 → 320 channels, two EPYC cores, December 2026). Batch
+    norms must have been folded; the model can then not be moved to another device or type.
     """
     for module in list(model.modules()):
         if not isinstance(module, nn.Sequential):
             continue
         layers = [(name, layer) for name, layer in module.named_children() if not isinstance(layer, nn.Identity)]
-        for (name, layer), (next_name, following) in pairwise([*layers, ("", None)]):
-            if not isinstance(layer, nn.Conv2d) or layer.padding_mode != "zeros":
+        for (name, layer), (next_name, following) in pairwise(layers):
+            if not isinstance(layer, nn.Conv2d) or not isinstance(following, nn.ReLU | nn.ReLU6):
                 continue
-            if following is None:
-                setattr(module, name, FusedConvolution(layer, None))
-            elif isinstance(following, nn.ReLU | nn.ReLU6):
+            if layer.padding_mode == "zeros" and layer.kernel_size > (1, 1):
                 setattr(module, name, FusedConvolution(layer, following))
                 setattr(module, next_name, nn.Identity())

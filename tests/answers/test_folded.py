@@ -62,10 +62,10 @@ def test_bf16_stays_near_fp32_and_its_logits_are_float32(name: str) -> None:
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bf16)])
-@pytest.mark.parametrize("activation", [torch.nn.ReLU(), torch.nn.ReLU6(), None])
+@pytest.mark.parametrize("activation", [torch.nn.ReLU(), torch.nn.ReLU6()])
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (3, 3, 48, 80), (16, 3, 128, 128), (2, 3, 33, 47)])
 def test_a_fused_convolution_gives_what_convolution_and_activation_give(
-    shape: tuple[int, int, int, int], activation: Activation | None, dtype: torch.dtype
+    shape: tuple[int, int, int, int], activation: Activation, dtype: torch.dtype
 ) -> None:
     torch.manual_seed(0)
     convolution = torch.nn.Conv2d(3, 24, kernel_size=3, padding=1).to(dtype).requires_grad_(False)
@@ -73,20 +73,20 @@ def test_a_fused_convolution_gives_what_convolution_and_activation_give(
     # Large enough that ReLU6 bounds some of it.
     features = 8 * torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        expected = convolution(features)
-        assert expected.max() > 6
-        if activation is not None:
-            expected = activation(expected)
+        convolved = convolution(features)
+        assert convolved.max() > 6
+        expected = activation(convolved)
         torch.testing.assert_close(FusedConvolution(convolution, activation)(features), expected)
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
 @pytest.mark.parametrize("name", NAMED_MODELS)
-def test_every_convolution_is_fused_with_its_relu_where_answers_are_computed(name: str) -> None:
+def test_every_convolution_of_3_by_3_or_more_is_fused_with_its_relu_where_answers_are_computed(name: str) -> None:
     model = used_model(name)
     folded = FoldedClassifier(model, device=CPU, feature_dtype=torch.float32)
     # Group norm stands between the two and cannot be folded.
     has_group_norm = any(isinstance(layer, torch.nn.GroupNorm) for layer in model.modules())
-    convolutions = sum(isinstance(layer, torch.nn.Conv2d) for layer in model.modules())
+    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d)]
+    convolutions = sum(layer.kernel_size > (1, 1) for layer in layers)
     fused = sum(isinstance(layer, FusedConvolution) for layer in folded.modules())
     assert fused == (0 if has_group_norm else convolutions)
