@@ -7,7 +7,8 @@ from webui.classify.answered_by import show_answered_by
 from webui.classify.cell_detail import show_cell
 from webui.classify.cell_inputs import show_inputs, show_notice
 from webui.classify.cell_table import choose_cell, show_summary
-from webui.classify.cells import read_waiting, session_cells, waiting_images
+from webui.classify.cells import read_waiting, session_tray, waiting_images
+from webui.classify.laboratory import show_laboratory
 from webui.parts.frame import require_frame
 from webui.parts.model import model_words, ready_classifier
 
@@ -20,7 +21,9 @@ if classifier is not None:
 show_notice()
 reading = st.container()
 
-if cells := session_cells():
+cells, verdict = session_tray()
+if cells:
+    show_laboratory(cells, verdict)
     show_summary(cells)
     show_answered_by(cells, classifier)
     if len(cells) == 1:

@@ -33,8 +33,9 @@ from benchmarks.speed.answering_engines import (
     openvino_engine,
 )
 from benchmarks.speed.own_process import OwnProcess
-from bloodcell.answers.classifier import Classifier, ImageSource
+from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.engine_choice import EngineName
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.datasets.folder_scan import image_files_below
 from bloodcell.devices.allocator import keep_freed_memory
 from bloodcell.devices.precision import answers_in_bf16

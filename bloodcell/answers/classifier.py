@@ -1,11 +1,8 @@
 """Classifier: loaded weights that answer for cell images, one or a stream of them."""
 
-import itertools
 import logging
 import os
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,17 +13,16 @@ import torch
 from PIL import Image
 
 from bloodcell.answers.engine_choice import EngineName
-from bloodcell.answers.engines import Engine, make_engine
-from bloodcell.answers.gate import Gate
-from bloodcell.answers.heat_map import logits_and_heat_maps
 from bloodcell.answers.judging import judged_row
 from bloodcell.answers.prediction_table import PredictionRow
+from bloodcell.answers.reading_ahead import ImageSource, read_ahead
+from bloodcell.answers.ready_model import ElsewhereModel, Outputs, ReadyModel
+from bloodcell.answers.unlikeness import Refusal
 from bloodcell.config import Precision
 from bloodcell.errors import UnreadableImage
-from bloodcell.images.model_input import as_images, prepare_image
 from bloodcell.images.montage import is_montage
 from bloodcell.images.open_image import open_image
-from bloodcell.measures.calibration import probabilities_of
+from bloodcell.paths import ELSEWHERE_WEIGHTS
 from bloodcell.weights.answer_identity import AnsweredBy
 from bloodcell.weights.card import WeightsCard
 from bloodcell.weights.file import LoadedWeights, load_weights
@@ -44,26 +40,18 @@ MONTAGE = "several pictures are put together in this file, with a straight line 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageSource:
-    """An image that can be read when its turn comes."""
-
-    name: str
-    """What stands in the CSV's `file` column."""
-    read: Callable[[], bytes]
-    """Return the file's bytes. Raises UnreadableImage or OSError where they cannot be had."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Answer:
     """What a classifier says about one image."""
 
     row: PredictionRow
     """The line of the CSV; status 'error' where there is no image."""
-    image: np.ndarray | None
+    image: np.ndarray | None = None
     """The cell image, uint8 RGB (H, W, 3), no side longer than `LONGEST_SIDE_PX`; None without heat maps."""
-    heat_maps: np.ndarray | None
+    heat_maps: np.ndarray | None = None
     """float32 (K, h, w), 0 to 1, over the field of view; None where not asked for or not readable."""
+    field_of_view: float = 1.0
+    """Central share of each side that the model that answered reads."""
 
 
 class Classifier:
@@ -89,16 +77,14 @@ class Classifier:
             EngineUnavailable: OpenVINO is asked for and not installed, or asked for together with a GPU.
             BloodcellError: a GPU is asked for and there is none.
         """
+        self._own = ReadyModel(weights, device=device, precision=precision, engine=engine)
         self.card: WeightsCard = weights.card
         self.known_images = weights.known_images
         self.known_pictures = weights.known_pictures
-        self._gate = Gate.of_weights(weights)
-        stages = 0 if self._gate is None else self._gate.stages
-        self._engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)
-        self.device: torch.device = self._engine.device
-        self.batch_size: int = self._engine.batch_size
-        self.answered_by = AnsweredBy.of(self.card, precision=self._engine.precision, engine=self._engine.name)
-        self._lock = threading.Lock()
+        self.device: torch.device = self._own.engine.device
+        self.batch_size: int = self._own.engine.batch_size
+        self.answered_by = AnsweredBy.of(self.card, precision=self._own.engine.precision, engine=self._own.engine.name)
+        self._elsewhere = ElsewhereModel.for_weights(self.card, self._own.engine)
 
     @classmethod
     def load(
@@ -126,7 +112,7 @@ class Classifier:
         Returns:
             (N, K) calibrated probabilities, float64.
         """
-        return self._forward([self._prepare(image) for image in images], heat_maps=False).probabilities
+        return self._own.forward([self._own.prepare(image) for image in images], heat_maps=False).probabilities
 
     def rows(self, images: Sequence[np.ndarray]) -> list[PredictionRow]:
         """Answer as `answers` does: sure, worth a second look, or refused with the reason. Files have no name.
@@ -134,15 +120,12 @@ class Classifier:
         Args:
             images: as for `probabilities`.
         """
-        outputs = self._forward([self._prepare(image) for image in images], heat_maps=False)
-        return [
-            self._judged_row("", outputs, position, MONTAGE if is_montage(image) else "")
-            for position, image in enumerate(images)
-        ]
+        batch = [("", self._read(image, keep_image=False)) for image in images]
+        return [answer.row for answer in self._answer_batch(batch, heat_maps=False)]
 
     def probabilities_and_heat_maps(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Answer as `probabilities` does, and explain every class: heat maps (N, K, h, w), float32, 0 to 1."""
-        outputs = self._forward([self._prepare(image) for image in images], heat_maps=True)
+        outputs = self._own.forward([self._own.prepare(image) for image in images], heat_maps=True)
         assert outputs.heat_maps is not None
         return outputs.probabilities, outputs.heat_maps
 
@@ -162,7 +145,7 @@ class Classifier:
         decode = partial(self._decode, keep_image=heat_maps)
         group_size = -(-GROUP_SIZE // batch_size) * batch_size
         with ThreadPoolExecutor(READING_THREADS) as readers, ThreadPoolExecutor(DECODING_THREADS) as decoders:
-            for group in _read_ahead(sources, readers, group_size):
+            for group in read_ahead(sources, readers, group_size):
                 names = [source.name for source, _ in group]
                 decoded = decoders.map(decode, [contents for _, contents in group])
                 named = list(zip(names, decoded, strict=True))
@@ -173,37 +156,71 @@ class Classifier:
         try:
             image = open_image(contents.result())
         except UnreadableImage as error:
-            return _Decoded(image=None, prepared=None, reason=str(error))
+            return _Decoded(reason=str(error))
         except OSError as error:
-            return _Decoded(image=None, prepared=None, reason=f"The file cannot be read: {error.strerror or error}.")
+            return _Decoded(reason=f"The file cannot be read: {error.strerror or error}.")
+        return self._read(image, keep_image=keep_image)
+
+    def _read(self, image: np.ndarray, *, keep_image: bool) -> "_Decoded":
         return _Decoded(
             image=_shrunk(image) if keep_image else None,
-            prepared=self._prepare(image),
+            prepared=self._own.prepare(image),
+            prepared_elsewhere=None if self._elsewhere is None else self._elsewhere.prepare(image),
             reason=MONTAGE if is_montage(image) else "",
         )
 
-    def _prepare(self, image: np.ndarray) -> np.ndarray:
-        return prepare_image(image, image_size_px=self.card.image_size_px, field_of_view=self.card.field_of_view)
-
     def _answer_batch(self, batch: Sequence[tuple[str, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
-        readable = [decoded.prepared for _, decoded in batch if decoded.prepared is not None]
-        outputs = self._forward(readable, heat_maps=heat_maps) if readable else None
+        readable = [decoded for _, decoded in batch if decoded.prepared is not None]
+        prepared = [decoded.prepared for decoded in readable if decoded.prepared is not None]
+        own = self._own.forward(prepared, heat_maps=heat_maps) if readable else None
+        others = self._answers_elsewhere(readable, own, heat_maps=heat_maps)
         position = 0
         for name, decoded in batch:
-            if decoded.prepared is None or outputs is None:
-                yield Answer(row=self._error_row(name, decoded.reason), image=None, heat_maps=None)
+            if decoded.prepared is None or own is None:
+                yield Answer(row=self._error_row(name, decoded.reason))
                 continue
-            row = self._judged_row(name, outputs, position, decoded.reason)
-            maps = None if outputs.heat_maps is None else outputs.heat_maps[position]
-            yield Answer(row=row, image=decoded.image, heat_maps=maps)
+            if position in others:
+                outputs, place, field_of_view = others[position]
+                row = self._unlike_row(name, outputs, place, unlike=own.refusals[position])
+            else:
+                outputs, place, field_of_view = own, position, self.card.field_of_view
+                row = self._own_row(name, outputs, place)
+            yield Answer(
+                row=_refused(row, decoded.reason) if decoded.reason else row,
+                image=decoded.image,
+                heat_maps=None if outputs.heat_maps is None else outputs.heat_maps[place],
+                field_of_view=field_of_view,
+            )
             position += 1
 
-    def _judged_row(self, name: str, outputs: "_Outputs", position: int, picture_refusal: str) -> PredictionRow:
-        probabilities = tuple(outputs.probabilities[position].tolist())
+    def _answers_elsewhere(
+        self, readable: Sequence["_Decoded"], own: Outputs | None, *, heat_maps: bool
+    ) -> dict[int, tuple[Outputs, int, float]]:
+        """Ask the weights for other laboratories about what is unlike the own one: position → their answer."""
+        if self._elsewhere is None or own is None:
+            return {}
+        positions = [position for position, refusal in enumerate(own.refusals) if refusal]
+        prepared = [image for p in positions if (image := readable[p].prepared_elsewhere) is not None]
+        if not prepared:
+            return {}
+        outputs = self._elsewhere.model.forward(prepared, heat_maps=heat_maps)
+        field_of_view = self._elsewhere.card.field_of_view
+        return {position: (outputs, place, field_of_view) for place, position in enumerate(positions)}
+
+    def _own_row(self, name: str, outputs: Outputs, place: int) -> PredictionRow:
+        probabilities = tuple(outputs.probabilities[place].tolist())
         row = judged_row(name, probabilities, card=self.card, answered_by=self.answered_by)
-        if refusal := picture_refusal or outputs.refusals[position]:
-            return replace(row, status="refused", reason=refusal, predicted=None, confidence=None)
-        return row
+        refusal = outputs.refusals[place]
+        return _refused(row, refusal.reason) if refusal else row
+
+    def _unlike_row(self, name: str, outputs: Outputs, place: int, *, unlike: Refusal | None) -> PredictionRow:
+        """Return the answer of the weights for other laboratories: a class to be looked at, or none."""
+        row = self._own_row(name, outputs, place)
+        assert unlike is not None
+        row = replace(row, unlike_traits=unlike.traits)
+        if row.status == "refused":
+            return row
+        return replace(row, status="review", reason=f"{unlike.reason}; class by {ELSEWHERE_WEIGHTS}, for review")
 
     def _error_row(self, name: str, reason: str) -> PredictionRow:
         return PredictionRow(
@@ -218,54 +235,20 @@ class Classifier:
             **asdict(self.answered_by),
         )
 
-    def _forward(self, prepared: Sequence[np.ndarray], *, heat_maps: bool) -> "_Outputs":
-        """Run the model once on prepared images, uint8 (S, S, 3) each; the gate looks at maps of the same pass."""
-        with self._lock, torch.no_grad():
-            features, statistics = self._engine.features(as_images(np.stack(prepared)))
-            if heat_maps:
-                logits, maps = logits_and_heat_maps(self._engine.head, features)
-            else:
-                logits, maps = self._engine.head.forward_head(features), None
-        return _Outputs(
-            probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
-            refusals=[""] * len(prepared)
-            if self._gate is None or statistics is None
-            else self._gate.reasons(statistics.cpu().numpy(), prepared),
-            heat_maps=None if maps is None else maps.cpu().numpy(),
-        )
 
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Outputs:
-    probabilities: np.ndarray
-    """(N, K), calibrated."""
-    refusals: list[str]
-    """Why each image is refused; empty where it is not."""
-    heat_maps: np.ndarray | None
-    """(N, K, h, w)."""
-
-
-def _read_ahead(
-    sources: Iterable[ImageSource], pool: ThreadPoolExecutor, group_size: int
-) -> Iterator[list[tuple[ImageSource, "Future[bytes]"]]]:
-    """Yield groups of sources; those of the group behind are being read already."""
-    remaining = iter(sources)
-    waiting: deque[list[tuple[ImageSource, Future[bytes]]]] = deque()
-    while True:
-        while len(waiting) < 2 and (group := list(itertools.islice(remaining, group_size))):
-            waiting.append([(source, pool.submit(source.read)) for source in group])
-        if not waiting:
-            return
-        yield waiting.popleft()
+def _refused(row: PredictionRow, reason: str) -> PredictionRow:
+    return replace(row, status="refused", reason=reason, predicted=None, confidence=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Decoded:
-    image: np.ndarray | None
-    prepared: np.ndarray | None
-    """None: the file cannot be read."""
     reason: str
     """Why it cannot be read, or is refused whatever the model says; else empty."""
+    image: np.ndarray | None = None
+    prepared: np.ndarray | None = None
+    """None: the file cannot be read."""
+    prepared_elsewhere: np.ndarray | None = None
+    """For the weights for other laboratories, where there are such."""
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:

@@ -19,14 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bloodcell.answers.unlikeness import TrainingLooks, refusal_words
+from bloodcell.answers.unlikeness import LOOKS_ENTRY, Refusal, TrainingLooks
 from bloodcell.errors import WeightsError
 from bloodcell.weights.file import LoadedWeights
 
 STAGES = 3
 """How many stages are looked at, from the input on. Later ones know the classes and forget the stain."""
-_LOOKS = "training_looks"
-"""Entry of a card's gate that says how the training images look."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -66,7 +64,7 @@ class Gate:
                 class_centres=tensors["class_centres"],
                 threshold=float(entries["threshold"]),
                 stages=operator.index(entries["stages"]),
-                looks=TrainingLooks.from_entries(entries[_LOOKS]) if _LOOKS in entries else None,
+                looks=TrainingLooks.of_card(weights.card),
             )
             with torch.no_grad():
                 size = gate.statistics(weights.model.forward_stages(torch.zeros(1, 3, 32, 32))).shape[1]
@@ -86,7 +84,7 @@ class Gate:
     def entries(self) -> dict[str, Any]:
         """Return what goes into the weights' card."""
         entries: dict[str, Any] = {"threshold": self.threshold, "stages": self.stages}
-        return entries if self.looks is None else {**entries, _LOOKS: self.looks.entries()}
+        return entries if self.looks is None else {**entries, LOOKS_ENTRY: self.looks.entries()}
 
     def statistics(self, maps: Sequence[Tensor]) -> Tensor:
         """(N, C, h, w) behind each stage → (N, D) what the gate looks at."""
@@ -105,15 +103,15 @@ class Gate:
         """(N, D) statistics of images → (N,) scores; above 1 an image is refused."""
         return self.distances(statistics) / self.threshold
 
-    def reasons(self, statistics: np.ndarray, images: Sequence[np.ndarray]) -> list[str]:
-        """Say why each image is refused; empty where it is not. A score that is no number refuses.
+    def refusals(self, statistics: np.ndarray, images: Sequence[np.ndarray]) -> list[Refusal | None]:
+        """Say why each image is refused; None where it is not. A score that is no number refuses.
 
         Args:
             statistics: (N, D).
             images: N as the model reads them, (S, S, 3) uint8.
         """
         return [
-            "" if score <= 1 else refusal_words(self.looks, image)
+            None if score <= 1 else Refusal.of_unlike(self.looks, image)
             for score, image in zip(self.scores(statistics).tolist(), images, strict=True)
         ]
 

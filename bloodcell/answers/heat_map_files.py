@@ -9,9 +9,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from bloodcell.answers.classifier import Answer
 from bloodcell.answers.overlay import overlay
-from bloodcell.answers.prediction_table import clean_file_name, table_cells
+from bloodcell.answers.prediction_table import table_cells
+from bloodcell.images.safe_text import clean_file_name
 from bloodcell.paths import write_atomically
-from bloodcell.weights.card import WeightsCard
 
 STRENGTH = 0.6
 LONGEST_PART_BYTES = 200
@@ -25,9 +25,8 @@ ORIGIN_COLUMNS = (
 class HeatMapFolder:
     """A folder that gets one overlay of the predicted class per answered image."""
 
-    def __init__(self, folder: Path, card: WeightsCard) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.card = card
         self._names: set[str] = set()
 
     def write(self, answer: Answer) -> Path:
@@ -42,7 +41,7 @@ class HeatMapFolder:
         assert answer.heat_maps is not None
         assert answer.row.predicted is not None
         heat_map = answer.heat_maps[answer.row.predicted]
-        picture = overlay(answer.image, heat_map, field_of_view=self.card.field_of_view, strength=STRENGTH)
+        picture = overlay(answer.image, heat_map, field_of_view=answer.field_of_view, strength=STRENGTH)
         name = "/".join(_not_too_long(part) for part in clean_file_name(answer.row.file).split("/"))
         path = self.folder / self._free_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)

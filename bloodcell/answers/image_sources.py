@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bloodcell.answers.classifier import ImageSource
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.datasets.folder_scan import files_below
 from bloodcell.errors import DatasetError
 from bloodcell.images.file_names import IMAGE_SUFFIXES

@@ -3,40 +3,29 @@
 import csv
 import io
 import math
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bloodcell.cell_classes import CLASS_COUNT, CLASS_KEYS
-from bloodcell.errors import RunFolderError
-from bloodcell.paths import write_atomically
+from bloodcell.images.safe_text import clean_file_name, one_line, spreadsheet_safe
 
 STATUSES: tuple[str, ...] = ("ok", "review", "refused", "error")
-"""Shown as sure · confidence under the threshold · unlike the training images · not readable."""
+"""Shown as sure · to be looked at · no cell · not readable."""
+LABORATORIES: tuple[str, ...] = ("known", "other", "undecided")
+"""What a tray says of the laboratory that it comes from."""
 PROBABILITY_COLUMNS: tuple[str, ...] = tuple(f"p_{key}" for key in CLASS_KEYS)
-_FIRST_COLUMNS: tuple[str, ...] = (
+FIRST_COLUMNS: tuple[str, ...] = (
     *("file", "predicted", "confidence", "status", "reason"),
     *PROBABILITY_COLUMNS,
     *("model", "model_sha256"),
 )
-_ORIGIN_COLUMNS = ("answer_sha256", "precision", "engine")
-COLUMNS: tuple[str, ...] = (*_FIRST_COLUMNS, *_ORIGIN_COLUMNS)
-_FIRST_LABELLED_COLUMNS = (*_FIRST_COLUMNS, "label", "sha256")
-"""What every labelled table begins with; those of older versions end here."""
-LABELLED_COLUMNS: tuple[str, ...] = (*_FIRST_LABELLED_COLUMNS, *_ORIGIN_COLUMNS)
-"""Columns of `predictions_*.csv` in runs; `label` is a class key, as `predicted` is."""
+ORIGIN_COLUMNS = ("answer_sha256", "precision", "engine")
+COLUMNS: tuple[str, ...] = (*FIRST_COLUMNS, *ORIGIN_COLUMNS, "laboratory")
 
 # A float32 softmax of eight classes sums to 1 within 1e-6; a wrong scale or a dropped class is off by far more.
 _SUM_TOLERANCE = 1e-3
 _CONFIDENCE_TOLERANCE = 1e-5
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_DRIVE_LETTERS = re.compile(r"^(?:\s*[A-Za-z]:)+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,82 +58,31 @@ class PredictionRow:
     """What the convolutions were computed in: 'fp32' or 'bf16'; empty where it was not recorded."""
     engine: str = ""
     """What computed: 'torch' or 'openvino'; empty where it was not recorded."""
+    laboratory: str = ""
+    """Whether its tray comes from a laboratory that the weights know, see LABORATORIES; empty where nobody asked."""
+    unlike_traits: tuple[float, ...] | None = None
+    """What was measured of an image that is unlike those of the laboratory that the weights know, see
+    `answers/unlikeness.py`; None where it is not. Not in the CSV."""
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether the image is unlike those of the laboratory that the weights know."""
+        return self.unlike_traits is not None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}")
+        if self.laboratory and self.laboratory not in LABORATORIES:
+            raise ValueError(f"laboratory must be one of {', '.join(LABORATORIES)}, got {self.laboratory!r}")
         if self.status in ("refused", "error") and not self.reason:
             raise ValueError(f"reason must not be empty when status is {self.status}")
         _check_presence("probabilities", self.probabilities, self.status, wanted=self.status != "error")
         for name, value in (("predicted", self.predicted), ("confidence", self.confidence)):
             _check_presence(name, value, self.status, wanted=self.status in ("ok", "review"))
         if self.probabilities is not None:
-            _check_probabilities(self.probabilities)
+            check_probabilities(self.probabilities)
             if self.predicted is not None and self.confidence is not None:
                 _check_prediction(self.predicted, self.confidence, self.probabilities)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LabelledRow:
-    """A prediction together with the truth.
-
-    Raises:
-        ValueError: label is no class index.
-    """
-
-    prediction: PredictionRow
-    label: int
-    """Class index, 0 to K − 1."""
-    sha256: str
-    """Hash of the image file's bytes, hexadecimal."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.label < CLASS_COUNT:
-            raise ValueError(f"label must lie between 0 and {CLASS_COUNT - 1}, got {self.label}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class LabelledTable:
-    """What `predictions_*.csv` holds, N rows with probabilities in file order."""
-
-    files: tuple[str, ...]
-    sha256: tuple[str, ...]
-    """Hash of each image file, hexadecimal."""
-    labels: NDArray[np.int64]
-    """(N,), class indices."""
-    probabilities: NDArray[np.float64]
-    """(N, K), 0 to 1, as written with 6 decimals."""
-    is_refused: NDArray[np.bool_]
-    """(N,), whether the image was refused: no class is shown for it, though its probabilities have a highest."""
-    unreadable_files: tuple[str, ...]
-    """Files with status error; they are in none of the other fields."""
-    answered_by: tuple[tuple[str, str, str], ...] = ()
-    """Each different (answer_sha256, precision, engine) once, in file order; none in tables of older versions."""
-
-
-def clean_file_name(name: str) -> str:
-    """Return a relative POSIX path that can be shown and written; 'unnamed' where nothing is left.
-
-    Control characters, line breaks and bidi controls are removed; backslashes become slashes; leading slashes, drive
-    letters, `.` and `..` parts are dropped. Bytes that were no valid text (lone surrogates) become U+FFFD. Two names
-    can become one.
-    """
-    kept: list[str] = []
-    for part in _without_controls(name).replace("\\", "/").split("/"):
-        rest = part if kept else _DRIVE_LETTERS.sub("", part)
-        if rest.strip() not in ("", ".", ".."):
-            kept.append(rest)
-    return "/".join(kept) or "unnamed"
-
-
-def spreadsheet_safe(cell: str) -> str:
-    """Put `'` before a cell that a spreadsheet would run as a formula, and leave any other cell alone.
-
-    Such a cell starts with = + - @, also full-width and after blanks, or with a tab or a line break.
-    """
-    # NFKC turns full-width and small variants into the plain sign; some spreadsheets do the same on import.
-    first = unicodedata.normalize("NFKC", cell.lstrip()[:1])[:1]
-    return f"'{cell}" if first in tuple("=+-@") or cell[:1] in tuple("\t\r\n") else cell
 
 
 def write_table(rows: Iterable[PredictionRow], stream: TextIO) -> None:
@@ -171,74 +109,25 @@ def table_cells(row: PredictionRow) -> dict[str, str]:
     return dict(zip(COLUMNS, _cells(row), strict=True))
 
 
-def write_labelled_table(rows: Iterable[LabelledRow], path: Path) -> None:
-    """Write `predictions_*.csv` of a run in one step: readers see the old file or the new one."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(LABELLED_COLUMNS)
-    writer.writerows(
-        [*_first_cells(row.prediction), CLASS_KEYS[row.label], _text(row.sha256), *_origin_cells(row.prediction)]
-        for row in rows
-    )
-    write_atomically(path, stream.getvalue().encode())
-
-
-def read_labelled_table(path: Path) -> LabelledTable:
-    """Read `predictions_*.csv` of a run; columns that later versions add at the end are ignored.
-
-    The `'` before a formula is taken off again, so a file whose own name starts with `'=` comes back without the `'`.
-
-    Raises:
-        RunFolderError: the file is missing or is no such table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(_labelled_cells(stream))
-        judged = [row for row in rows if row["status"] != "error"]
-        return LabelledTable(
-            files=tuple(_without_guard(row["file"]) for row in judged),
-            sha256=tuple(row["sha256"] for row in judged),
-            labels=np.array([CLASS_KEYS.index(row["label"]) for row in judged], dtype=np.int64),
-            probabilities=np.array([_parsed_probabilities(row) for row in judged]).reshape(-1, CLASS_COUNT),
-            is_refused=np.array([row["status"] == "refused" for row in judged], dtype=bool),
-            unreadable_files=tuple(_without_guard(row["file"]) for row in rows if row["status"] == "error"),
-            answered_by=_distinct_origins(judged),
-        )
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunFolderError(
-            f"The predictions {path} cannot be read ({error}). Evaluate the run again to write them anew."
-        ) from error
-
-
-def _distinct_origins(rows: Iterable[dict[str, str]]) -> tuple[tuple[str, str, str], ...]:
-    answer_sha256, precision, engine = _ORIGIN_COLUMNS
-    origins = ((row.get(answer_sha256, ""), row.get(precision, ""), row.get(engine, "")) for row in rows)
-    return tuple(dict.fromkeys(origin for origin in origins if any(origin)))
-
-
 def _cells(row: PredictionRow) -> list[str]:
-    return [*_first_cells(row), *_origin_cells(row)]
+    return [*first_cells(row), *origin_cells(row), row.laboratory]
 
 
-def _origin_cells(row: PredictionRow) -> list[str]:
-    return [_text(row.answer_sha256), _text(row.precision), _text(row.engine)]
+def origin_cells(row: PredictionRow) -> list[str]:
+    return [one_line(row.answer_sha256), one_line(row.precision), one_line(row.engine)]
 
 
-def _first_cells(row: PredictionRow) -> list[str]:
+def first_cells(row: PredictionRow) -> list[str]:
     return [
         spreadsheet_safe(clean_file_name(row.file)),
         "" if row.predicted is None else CLASS_KEYS[row.predicted],
         "" if row.confidence is None else _decimals(row.confidence),
         row.status,
-        _text(row.reason),
+        one_line(row.reason),
         *([""] * CLASS_COUNT if row.probabilities is None else map(_decimals, row.probabilities)),
-        _text(row.model),
-        _text(row.model_sha256),
+        one_line(row.model),
+        one_line(row.model_sha256),
     ]
-
-
-def _text(text: str) -> str:
-    return spreadsheet_safe(_without_controls(re.sub(r"\s+", " ", text)))
 
 
 def _decimals(value: float) -> str:
@@ -246,47 +135,12 @@ def _decimals(value: float) -> str:
     return f"{value + 0.0:.6f}"
 
 
-def _without_controls(text: str) -> str:
-    # Lone surrogates (Cs) stand in file names that are no UTF-8; no encoder takes them.
-    encodable = ("\ufffd" if unicodedata.category(character) == "Cs" else character for character in text)
-    # Cc are control characters, Zl and Zp line and paragraph separators.
-    return "".join(
-        character
-        for character in encodable
-        if character not in _BIDI_CONTROLS and unicodedata.category(character) not in ("Cc", "Zl", "Zp")
-    )
-
-
-def _labelled_cells(stream: TextIO) -> Iterator[dict[str, str]]:
-    reader = csv.reader(stream, strict=True)
-    header = next(reader, [])
-    if tuple(header[: len(_FIRST_LABELLED_COLUMNS)]) != _FIRST_LABELLED_COLUMNS:
-        raise ValueError("its columns are not those of labelled predictions")
-    for row in reader:
-        if len(row) != len(header):
-            raise ValueError(f"line {reader.line_num} has {len(row)} cells instead of {len(header)}")
-        cells = dict(zip(header, row, strict=True))
-        if cells["status"] not in STATUSES:
-            raise ValueError(f"line {reader.line_num} has the unknown status {cells['status']!r}")
-        yield cells
-
-
-def _parsed_probabilities(row: dict[str, str]) -> tuple[float, ...]:
-    probabilities = tuple(float(row[column]) for column in PROBABILITY_COLUMNS)
-    _check_probabilities(probabilities)
-    return probabilities
-
-
-def _without_guard(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and spreadsheet_safe(cell[1:]) == cell else cell
-
-
 def _check_presence(name: str, value: object, status: str, *, wanted: bool) -> None:
     if (value is not None) != wanted:
         raise ValueError(f"{name} must {'be given' if wanted else 'be None'} when status is {status}")
 
 
-def _check_probabilities(probabilities: tuple[float, ...]) -> None:
+def check_probabilities(probabilities: tuple[float, ...]) -> None:
     if len(probabilities) != CLASS_COUNT:
         raise ValueError(f"probabilities must be {CLASS_COUNT}, got {len(probabilities)}")
     # NaN fails this comparison too.

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bloodcell.weights.card import WeightsCard
+
+LOOKS_ENTRY = "training_looks"
+"""Entry of a card's gate that says how the training images look."""
 UNLIKE_TRAINING = "unlike the images that this model was trained on"
 _NAMED = 3
 """Differences that a reason names at most; the largest come first."""
@@ -79,16 +83,27 @@ class TrainingLooks:
         ends = zip(TRAITS, self.low.tolist(), self.high.tolist(), strict=True)
         return {trait.key: [round(low, 4), round(high, 4)] for trait, low, high in ends}
 
-    def reason(self, image: NDArray[np.uint8]) -> str:
-        """Say in what an image, (S, S, 3) uint8 as the model reads it, differs from the training images."""
-        differences = self._differences(measured_traits(image))
-        if not differences:
-            return (
-                f"{UNLIKE_TRAINING}, although its colour, brightness, contrast, sharpness and scale lie within their "
-                "range"
-            )
-        *first, last = differences[:_NAMED]
-        return f"{UNLIKE_TRAINING}: {', '.join(first)}{' and ' if first else ''}{last}"
+    @classmethod
+    def of_card(cls, card: WeightsCard) -> "TrainingLooks | None":
+        """Return what a card's gate says of the training images; None where it says nothing.
+
+        Raises:
+            KeyError, TypeError, ValueError: as `from_entries`.
+        """
+        return cls.from_entries(card.gate[LOOKS_ENTRY]) if LOOKS_ENTRY in card.gate else None
+
+    def reason(self, traits: NDArray[np.float64]) -> str:
+        """Say in what an image differs from the training images, by its traits, (T,)."""
+        if differences := self.differences(traits):
+            return f"{UNLIKE_TRAINING}: {differences}"
+        return (
+            f"{UNLIKE_TRAINING}, although its colour, brightness, contrast, sharpness and scale lie within their range"
+        )
+
+    def differences(self, traits: NDArray[np.float64]) -> str:
+        """Say it without a beginning; empty where no trait lies outside its range."""
+        words = self._differences(traits)[:_NAMED]
+        return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
     def _differences(self, traits: NDArray[np.float64]) -> list[str]:
         beyond = np.maximum(self.low - traits, traits - self.high) / np.maximum(self.high - self.low, 1e-6)
@@ -110,9 +125,21 @@ class TrainingLooks:
         return f"{what} ({trait.figure} {here}{trait.unit}; in training {low} to {high}{trait.unit})".replace("-", "−")
 
 
-def refusal_words(looks: TrainingLooks | None, image: NDArray[np.uint8]) -> str:
-    """Return why an image, (S, S, 3) uint8 as the model reads it, is refused; None: nothing is known of the others."""
-    return UNLIKE_TRAINING if looks is None else looks.reason(image)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why a gate stops an image."""
+
+    reason: str
+    traits: tuple[float, ...] = ()
+    """(T,) as measured; empty where nothing was."""
+
+    @classmethod
+    def of_unlike(cls, looks: TrainingLooks | None, image: NDArray[np.uint8]) -> "Refusal":
+        """Measure an image, (S, S, 3) uint8 as the model reads it; None: nothing is known of the training images."""
+        if looks is None:
+            return cls(reason=UNLIKE_TRAINING)
+        traits = measured_traits(image)
+        return cls(reason=looks.reason(traits), traits=tuple(traits.tolist()))
 
 
 def measured_traits(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from bloodcell.answers.prediction_table import clean_file_name
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.figures.curves import ArmCurves
 from bloodcell.figures.style import RIGHT_COLOUR, WRONG_COLOUR, series_style
+from bloodcell.images.safe_text import clean_file_name
 from bloodcell.paths import write_atomically
 
 PIXELS_PER_INCH = 200

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from bloodcell.answers.prediction_table import clean_file_name
+from bloodcell.images.safe_text import clean_file_name
 
 SERIES_COLOURS: tuple[str, ...] = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 """Safe for colour-blind readers. Source: P. Tol, "Colour schemes", SRON/EPS/TN/09-002, bright scheme without grey."""

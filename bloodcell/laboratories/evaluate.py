@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcell.answers.classifier import Classifier, ImageSource
-from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.answers.classifier import Classifier
+from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
 from bloodcell.devices.hardware import hardware_name

@@ -5,7 +5,7 @@ import html
 import io
 from dataclasses import dataclass
 
-from bloodcell.answers.prediction_table import spreadsheet_safe
+from bloodcell.images.safe_text import spreadsheet_safe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

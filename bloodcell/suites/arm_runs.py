@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from bloodcell.answers.prediction_table import LabelledTable
+from bloodcell.answers.labelled_table import LabelledTable
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.arm_sample import ArmSample
 from bloodcell.suites.run_record import RunRecord, read_record

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bloodcell.answers.prediction_table import LabelledTable, read_labelled_table
+from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.runs.run_folder import EpochMetrics, RunFolder

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcell.answers.classifier import Classifier
-from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
 from bloodcell.config import RunConfig
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
 from bloodcell.devices.precision import pick_device, resolve_by_measurement, runs_bf16_natively

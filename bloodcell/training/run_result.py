@@ -6,7 +6,7 @@ from torch import Tensor
 
 from bloodcell import __version__
 from bloodcell.answers.judging import judged_row
-from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
 from bloodcell.config import RunConfig
 from bloodcell.datasets.data_use import DataUse
 from bloodcell.devices.hardware import hardware_name

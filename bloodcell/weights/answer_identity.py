@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.elsewhere import elsewhere_card
 
 ComputedPrecision = Literal["fp32", "bf16"]
 """Of the convolutions, as an answer was computed; never 'auto', which another process may decide otherwise."""
 COMPUTED_PRECISIONS: tuple[ComputedPrecision, ...] = ("fp32", "bf16")
-_DECIDING_GATE_ENTRIES = ("threshold", "stages")
+_DECIDING_GATE_ENTRIES = ("threshold", "stages", "kind")
 """Of a card's gate; the others tell what it was fitted to."""
 
 
@@ -34,9 +35,14 @@ def answer_sha256(card: WeightsCard, precision: ComputedPrecision) -> str:
     """Return the hash, hexadecimal, of all that decides an answer but the image and the engine.
 
     It covers the tensors with those of the gate, the model, the order of the classes, temperature, review threshold,
-    the gate's limits, preprocessing (image size, field of view, mean, deviation) and precision. It does not cover the
-    name of the weights, nor what their card tells of them.
+    the gate's limits, preprocessing (image size, field of view, mean, deviation) and precision, and the same of the
+    weights that answer where these do not. It does not cover the name of the weights, nor what their card tells of
+    them.
+
+    Raises:
+        WeightsError: the weights that ship to answer where these do not are missing or damaged.
     """
+    elsewhere = elsewhere_card(card)
     deciding = {
         "tensors_sha256": card.tensors_sha256,
         "model": str(card.model),
@@ -49,5 +55,6 @@ def answer_sha256(card: WeightsCard, precision: ComputedPrecision) -> str:
         "mean": [float(value) for value in card.mean],
         "std": [float(value) for value in card.std],
         "precision": precision,
+        **({} if elsewhere is None else {"elsewhere": answer_sha256(elsewhere, precision)}),
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

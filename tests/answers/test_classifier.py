@@ -15,8 +15,9 @@ import pytest
 import torch
 from PIL import Image
 
-from bloodcell.answers.classifier import GROUP_SIZE, Classifier, ImageSource
+from bloodcell.answers.classifier import GROUP_SIZE, Classifier
 from bloodcell.answers.image_sources import open_sources
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.errors import DatasetError
 from bloodcell.runs.run_folder import RunFolder

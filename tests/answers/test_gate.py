@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from bloodcell.answers.classifier import Classifier, ImageSource
+from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.gate import Gate, stage_statistics
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.answers.unlikeness import UNLIKE_TRAINING
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.datasets.drawn_cells import draw_cell

@@ -9,6 +9,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from bloodcell.answers.heat_map import logits_and_heat_maps, resize_heat_maps
 from bloodcell.answers.overlay import INFERNO, colours_of, overlay
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.datasets.drawn_cells import draw_cell
 from bloodcell.model_settings import NAMED_MODELS
 from bloodcell.models.registry import build_model
@@ -118,14 +119,14 @@ def test_the_colours_are_matplotlibs_inferno() -> None:
 
 
 def test_heat_maps_of_a_real_run_are_written_beside_a_csv(finished_run: RunFolder, tmp_path: Path) -> None:
-    from bloodcell.answers.classifier import Classifier, ImageSource
+    from bloodcell.answers.classifier import Classifier
     from bloodcell.answers.heat_map_files import ORIGIN_COLUMNS, HeatMapFolder
     from bloodcell.answers.prediction_table import table_cells
     from tests.answers.pictures import encoded
 
     classifier = Classifier.load(finished_run.best, device="cpu")
     sources = [ImageSource(name=name, read=lambda: encoded(0)) for name in ("a/../x.png", "x.png", "b/x.png")]
-    folder = HeatMapFolder(tmp_path, classifier.card)
+    folder = HeatMapFolder(tmp_path)
     written = [folder.write(answer) for answer in classifier.answers(sources, heat_maps=True)]
     assert [path.relative_to(tmp_path).as_posix() for path in written] == ["a/x.png.png", "x.png.png", "b/x.png.png"]
     assert all(path.stat().st_size > 100 for path in written)

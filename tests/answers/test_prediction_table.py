@@ -10,19 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bloodcell.answers.prediction_table import (
-    COLUMNS,
-    LABELLED_COLUMNS,
-    LabelledRow,
-    PredictionRow,
-    clean_file_name,
-    read_labelled_table,
-    spreadsheet_safe,
-    table_bytes,
-    write_labelled_table,
-    write_table,
-)
+from bloodcell.answers.labelled_table import LABELLED_COLUMNS, LabelledRow, read_labelled_table, write_labelled_table
+from bloodcell.answers.prediction_table import COLUMNS, PredictionRow, table_bytes, write_table
 from bloodcell.errors import RunFolderError
+from bloodcell.images.safe_text import clean_file_name, spreadsheet_safe
 
 SURE = PredictionRow(
     file="smear/cell 1.png",

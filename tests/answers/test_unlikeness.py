@@ -62,14 +62,14 @@ def pale(image: np.ndarray) -> np.ndarray:
     ],
 )
 def test_what_was_changed_is_named_with_its_figures(looks: TrainingLooks, change: Change, words: str) -> None:
-    reason = looks.reason(change(drawn(0, 77)))
+    reason = looks.reason(measured_traits(change(drawn(0, 77))))
     assert reason.startswith(f"{UNLIKE_TRAINING}: ")
     assert words in reason
     assert "; in training " in reason.partition(words)[2]
 
 
 def test_at_most_three_differences_are_named_the_largest_first(looks: TrainingLooks) -> None:
-    reason = looks.reason(tinted(0.2, 0.25, 0.3)(blurred(drawn(0, 77))))
+    reason = looks.reason(measured_traits(tinted(0.2, 0.25, 0.3)(blurred(drawn(0, 77)))))
     assert reason.count("; in training ") == 3
     assert [reason.index(words) for words in ("less sharp", "paler", "darker")] == sorted(
         reason.index(words) for words in ("less sharp", "paler", "darker")
@@ -77,7 +77,7 @@ def test_at_most_three_differences_are_named_the_largest_first(looks: TrainingLo
 
 
 def test_where_nothing_that_is_measured_differs_the_reason_says_so(looks: TrainingLooks) -> None:
-    reason = looks.reason(drawn(0, 2))
+    reason = looks.reason(measured_traits(drawn(0, 2)))
     assert reason == (
         f"{UNLIKE_TRAINING}, although its colour, brightness, contrast, sharpness and scale lie within their range"
     )

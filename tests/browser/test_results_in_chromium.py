@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from bloodcell.answers.prediction_table import LabelledTable, read_labelled_table
+from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
 from bloodcell.report.arms import group_arms
 from bloodcell.report.suite_report import suite_report

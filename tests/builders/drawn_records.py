@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bloodcell.answers.judging import judged_row
-from bloodcell.answers.prediction_table import LabelledRow, write_labelled_table
+from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.config import RunConfig
 from bloodcell.datasets.folder_scan import DataFolders

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.answers.classifier import Classifier, ImageSource
+from bloodcell.answers.classifier import Classifier
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.datasets.example_cells import EXAMPLES_CREDIT, EXAMPLES_FOLDER, example_cells
 from bloodcell.datasets.locked_test import LOCKED_TEST_FILE

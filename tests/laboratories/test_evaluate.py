@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score
 
 from bloodcell.answers.classifier import Classifier
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.datasets.folder_scan import DataFolders

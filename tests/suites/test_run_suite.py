@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.errors import DatasetError, RunFolderError
 from bloodcell.runs.run_folder import RunFolder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.devices.precision import runs_bf16_natively
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.run_suite import TestImages, answer_test_images

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.config import Precision, RunConfig
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.datasets.split import read_split

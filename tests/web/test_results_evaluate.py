@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.jobs import list_jobs, read_job, stop_job
 from bloodcell.paths import home_folder, published_weights
 from bloodcell.runs.run_folder import RunFolder

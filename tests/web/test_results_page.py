@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT
 from bloodcell.config import RunConfig
 from tests.builders.drawn_records import write_drawn_record, write_drawn_suite

@@ -172,7 +172,7 @@ def test_a_finished_run_shows_its_curves_its_mistakes_and_no_resume(
 def test_mistakes_are_the_surest_wrong_answers_with_their_pictures(
     open_page: Callable[[], AppTest], with_data: Path, finished_run: RunFolder
 ) -> None:
-    from bloodcell.answers.prediction_table import read_labelled_table
+    from bloodcell.answers.labelled_table import read_labelled_table
 
     copy_run(finished_run)
     table = read_labelled_table(finished_run.predictions)

@@ -5,8 +5,8 @@ from functools import partial
 
 import streamlit as st
 
-from bloodcell.answers.classifier import ImageSource
 from bloodcell.answers.image_sources import FoundImages, passed_over_words, zip_images
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.datasets.example_cells import EXAMPLES_CREDIT, example_cells
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.images.formats import FORMAT_WORDS

@@ -4,14 +4,17 @@ import base64
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 
-from bloodcell.answers.classifier import Answer, Classifier, ImageSource
+from bloodcell.answers.classifier import Answer, Classifier
 from bloodcell.answers.prediction_table import PredictionRow
+from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.errors import BloodcellError
+from bloodcell.laboratories.verdict import TrayVerdict, tray_verdict, under_verdict
+from bloodcell.weights.card import WeightsCard, find_weights, read_card
 from webui.parts.session_keys import CLASSIFY_CELLS, CLASSIFY_CHOSEN, CLASSIFY_NOTICE, CLASSIFY_WAITING
 from webui.parts.thumbnails import jpeg_bytes
 from webui.parts.words import counted, error_words
@@ -60,14 +63,33 @@ class Cell:
 
 
 def session_cells() -> list[Cell]:
-    """Return the cells of this session, in the order in which they were added."""
+    """Return the cells of this session as each was answered, in the order in which they were added."""
     cells: list[Cell] = st.session_state.setdefault(CLASSIFY_CELLS, [])
     return cells
 
 
+def session_tray() -> tuple[list[Cell], TrayVerdict]:
+    """Return the cells of this session as they stand in their tray, and what it says of its laboratory."""
+    cells = session_cells()
+    verdict = tray_verdict([cell.row for cell in cells], _card_of(cells))
+    return [replace(cell, row=under_verdict(cell.row, verdict)) for cell in cells], verdict
+
+
 def cell_by_id(cell_id: str) -> Cell | None:
-    """Return a cell of this session; None where it was removed."""
-    return next((cell for cell in session_cells() if cell.id == cell_id), None)
+    """Return a cell of this session as it stands in its tray; None where it was removed."""
+    return next((cell for cell in session_tray()[0] if cell.id == cell_id), None)
+
+
+def _card_of(cells: Sequence[Cell]) -> WeightsCard | None:
+    """Return the card of the weights that answered last; None where they are gone or others by now."""
+    row = next((cell.row for cell in reversed(cells) if cell.row.status != "error"), None)
+    if row is None:
+        return None
+    try:
+        card = read_card(find_weights(row.model))
+    except BloodcellError:
+        return None
+    return card if card.tensors_sha256 == row.model_sha256 else None
 
 
 def add_waiting(images: Iterable[WaitingImage]) -> None:
@@ -118,7 +140,7 @@ def read_waiting(classifier: Classifier) -> None:
     answers = classifier.answers(sources, heat_maps=True)
     try:
         for place, (image, answer) in enumerate(zip(images, answers, strict=True)):
-            cell = _cell_of(image, answer, contents.pop(place, None), classifier.card.field_of_view, cells)
+            cell = _cell_of(image, answer, contents.pop(place, None), cells)
             # A click starts the page's next run before this one has noticed; whoever takes the image keeps the cell.
             if _took(waiting, image):
                 _keep(cell, cells, is_new=image.cell_id is None)
@@ -173,9 +195,7 @@ def _took(waiting: deque[WaitingImage], image: WaitingImage) -> bool:
     return True
 
 
-def _cell_of(
-    image: WaitingImage, answer: Answer, content: bytes | None, field_of_view: float, others: Sequence[Cell]
-) -> Cell:
+def _cell_of(image: WaitingImage, answer: Answer, content: bytes | None, others: Sequence[Cell]) -> Cell:
     kept_bytes = sum(len(cell.content) for cell in others if cell.content is not None and cell.id != image.cell_id)
     has_room = content is not None and kept_bytes + len(content) <= MAXIMUM_FILE_BYTES
     return Cell(
@@ -185,7 +205,7 @@ def _cell_of(
         picture=None if answer.image is None else jpeg_bytes(answer.image, PICTURE_SIDE_PX),
         thumbnail=None if answer.image is None else _data_url(jpeg_bytes(answer.image, THUMBNAIL_SIDE_PX)),
         heat_maps=None if answer.heat_maps is None else answer.heat_maps.astype(np.float16),
-        field_of_view=field_of_view,
+        field_of_view=answer.field_of_view,
         content=content if has_room and answer.image is not None else None,
     )
 

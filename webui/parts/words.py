@@ -2,9 +2,10 @@
 
 import re
 
-from bloodcell.answers.prediction_table import PredictionRow, clean_file_name
+from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.errors import BloodcellError
+from bloodcell.images.safe_text import clean_file_name
 
 STATUS_WORDS: dict[str, str] = {
     "ok": "Sure",
@@ -13,8 +14,9 @@ STATUS_WORDS: dict[str, str] = {
     "error": "Unreadable",
 }
 STATUS_HELP = (
-    "Sure: the confidence reaches the model's threshold. Second look: it does not, so a person should look again. "
-    "No answer: the image is unlike those that the model was trained on. Unreadable: the file gave no picture."
+    "Sure: the confidence reaches the model's threshold. Second look: it does not, or the cell comes from another "
+    "laboratory, so a person should look again. No answer: the image shows no single cell. Unreadable: the file "
+    "gave no picture."
 )
 STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "error": "✕"}
 STATUS_ICONS: dict[str, str] = {

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from bloodcell.answers.prediction_table import LabelledTable, read_labelled_table
+from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
 from bloodcell.json_objects import read_json_object
 from bloodcell.laboratories.evaluate import refused_words, seen_words

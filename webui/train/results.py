@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
-from bloodcell.answers.prediction_table import read_labelled_table
+from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.datasets.split import read_split
 from bloodcell.errors import BloodcellError
 from bloodcell.figures.run_curves import accuracy_figure, best_row, learning_rate_figure, loss_figure

@@ -1,0 +1,69 @@
+"""Whose laboratory a tray comes from: said before any cell's answer, with what differs in words and pictures."""
+
+import io
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from bloodcell.datasets.example_cells import example_cells
+from bloodcell.laboratories.verdict import TrayVerdict
+from webui.classify.cells import Cell
+from webui.parts.words import counted, plain_words, sentence_words
+
+TITLES: dict[str, str] = {
+    "known": "A laboratory that the model knows",
+    "other": "Another laboratory",
+    "undecided": "Whose laboratory cannot be said",
+}
+_BADGES: dict[str, tuple[str, Literal["green", "orange", "gray"]]] = {
+    "known": (":material/home:", "green"),
+    "other": (":material/travel_explore:", "orange"),
+    "undecided": (":material/help:", "gray"),
+}
+_PICTURES = 4
+_SIDE_PX = 160
+
+
+def show_laboratory(cells: Sequence[Cell], verdict: TrayVerdict) -> None:
+    """Show the verdict, what it rests on, and where cells are unlike the known ones, both kinds side by side."""
+    icon, colour = _BADGES[verdict.laboratory]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(TITLES[verdict.laboratory], icon=icon, color=colour)
+        st.caption(plain_words(verdict.reason), width="stretch")
+    unlike = [cell for cell in cells if cell.row.is_unlike and cell.row.status == "review" and cell.picture is not None]
+    if not unlike or verdict.laboratory == "known":
+        return
+    with st.expander("What differs", icon=":material/compare:", expanded=False):
+        if verdict.differences:
+            st.markdown(sentence_words(f"the middle one of the unlike cells has a {verdict.differences}"))
+        here, home = st.columns(2)
+        count = min(_PICTURES, len(unlike))
+        here.image(
+            _side_by_side([cell.picture for cell in unlike[:count] if cell.picture is not None]),
+            caption=f"{counted(count, 'cell', 'cells')} of this tray",
+            alt="Cells of this tray that are unlike those that the model knows",
+            width="stretch",
+        )
+        home.image(
+            _known_cells(),
+            caption="Cells of the laboratory that the model knows",
+            alt="Cells of the laboratory that the model knows",
+            width="stretch",
+        )
+
+
+@st.cache_data(show_spinner=False, max_entries=1)
+def _known_cells() -> np.ndarray:
+    files = example_cells()
+    return _side_by_side([file.path.read_bytes() for file in files[:: len(files) // _PICTURES][:_PICTURES]])
+
+
+def _side_by_side(pictures: Sequence[bytes]) -> np.ndarray:
+    """Return pictures as squares of one size in a row, (160, N·160, 3) uint8."""
+    side = (_SIDE_PX, _SIDE_PX)
+    return np.concatenate(
+        [np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize(side)) for data in pictures], axis=1
+    )
