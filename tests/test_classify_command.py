@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+from PIL import Image
+
 from bloodcell.answers.prediction_table import COLUMNS
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.runs.run_folder import RunFolder
@@ -106,14 +108,15 @@ def test_an_interrupted_classify_leaves_no_half_csv(finished_run: RunFolder, tmp
 
 
 def test_an_image_that_is_no_cell_is_refused_with_its_reason_and_gets_no_overlay(tmp_path: Path) -> None:
-    (tmp_path / "drawn.png").write_bytes(encoded(0))
-    arguments = (tmp_path / "drawn.png", "--csv", tmp_path / "out.csv", "--heat-maps", tmp_path / "overlays")
+    Image.new("RGB", (360, 360), (240, 230, 225)).save(tmp_path / "blank.png")
+    arguments = (tmp_path / "blank.png", "--csv", tmp_path / "out.csv", "--heat-maps", tmp_path / "overlays")
     result = bloodcell("classify", *arguments)
     assert result.returncode == 0, result.stderr
-    assert "0 of 1 images answered, 1 refused" in result.stdout
+    assert "0 of 1 images answered as sure, 0 to be looked at, 1 refused" in result.stdout
+    assert "Laboratory: undecided. 1 of 1 images show no single cell." in result.stdout
     (row,) = rows_of(tmp_path / "out.csv")
     assert (row["status"], row["predicted"], row["confidence"]) == ("refused", "", "")
-    assert row["reason"].startswith("unlike the images that this model was trained on: ")
+    assert "unlike the images that this model was trained on: " in row["reason"]
     assert "; in training " in row["reason"]
     assert float(row["p_platelet"]) > 0
     assert not (tmp_path / "overlays").exists()

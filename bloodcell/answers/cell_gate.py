@@ -4,7 +4,7 @@ A second output of the network, learnt beside its classes: cells of several labo
 smear without a white cell or platelet, whole fields, unfocused cells, plain colours, textures, text and drawings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bloodcell.answers.unlikeness import LOOKS_ENTRY, Refusal, TrainingLooks, measured_traits
+from bloodcell.answers.unlikeness import Refusal
 from bloodcell.errors import WeightsError
 from bloodcell.weights.elsewhere import CELL_QUESTION
 from bloodcell.weights.file import LoadedWeights
@@ -27,8 +27,6 @@ class CellGate:
     bias: float
     threshold: float
     """Log odds under which an image is refused."""
-    looks: TrainingLooks | None = None
-    """How the training images look, to say in what a refused image differs; None where it was not measured."""
     stages: int = 0
     """It needs no stage's map but the last."""
 
@@ -45,7 +43,6 @@ class CellGate:
                 weight=tensors["weight"].double().numpy(),
                 bias=float(tensors["bias"]),
                 threshold=float(entries["threshold"]),
-                looks=TrainingLooks.of_card(weights.card),
             )
             with torch.no_grad():
                 channels = weights.model.forward_features(torch.zeros(1, 3, 32, 32)).shape[1]
@@ -61,28 +58,20 @@ class CellGate:
 
     def entries(self) -> dict[str, Any]:
         """Return what goes into the weights' card."""
-        entries: dict[str, Any] = {"kind": CELL_QUESTION, "threshold": self.threshold}
-        return entries if self.looks is None else {**entries, LOOKS_ENTRY: self.looks.entries()}
+        return {"kind": CELL_QUESTION, "threshold": self.threshold}
 
     def log_odds(self, averages: np.ndarray) -> np.ndarray:
         """(N, C) averages of the last feature map → (N,)."""
         return np.asarray(averages.astype(np.float64) @ self.weight + self.bias)
 
-    def refusals(self, averages: np.ndarray, images: Sequence[np.ndarray]) -> list[Refusal | None]:
+    def refusals(self, averages: np.ndarray) -> list[Refusal | None]:
         """Say why each image is refused; None where it is not. Log odds that are no number refuse.
 
         Args:
             averages: (N, C) of the last feature map.
-            images: N as the model reads them, (S, S, 3) uint8.
         """
-        return [
-            None if odds >= self.threshold else Refusal(reason=self._words(odds, image))
-            for odds, image in zip(self.log_odds(averages).tolist(), images, strict=True)
-        ]
+        return [None if odds >= self.threshold else self._refusal(odds) for odds in self.log_odds(averages).tolist()]
 
-    def _words(self, odds: float, image: np.ndarray) -> str:
-        measured = f"no single cell was found (score {odds:.1f}, cells have {self.threshold:.1f} or more)".replace(
-            "-", "−"
-        )
-        differences = "" if self.looks is None else self.looks.differences(measured_traits(image))
-        return f"{measured}; compared with cells of all laboratories: {differences}" if differences else measured
+    def _refusal(self, odds: float) -> Refusal:
+        measured = f"score {odds:.1f}, cells have {self.threshold:.1f} or more".replace("-", "−")
+        return Refusal(reason=f"no single cell was found ({measured})")

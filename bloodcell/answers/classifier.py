@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from bloodcell.answers.engine_choice import EngineName
@@ -79,12 +80,26 @@ class Classifier:
         """
         self._own = ReadyModel(weights, device=device, precision=precision, engine=engine)
         self.card: WeightsCard = weights.card
-        self.known_images = weights.known_images
-        self.known_pictures = weights.known_pictures
+        self._known_images = weights.known_images
+        self._known_pictures = weights.known_pictures
         self.device: torch.device = self._own.engine.device
         self.batch_size: int = self._own.engine.batch_size
         self.answered_by = AnsweredBy.of(self.card, precision=self._own.engine.precision, engine=self._own.engine.name)
         self._elsewhere = ElsewhereModel.for_weights(self.card, self._own.engine)
+
+    @property
+    def known_images(self) -> frozenset[str] | None:
+        """Beginnings of the hashes of all images that trained what answers, or chose among it; None: not recorded."""
+        elsewhere = None if self._elsewhere is None else self._elsewhere.weights.known_images
+        return self._known_images if elsewhere is None or self._known_images is None else self._known_images | elsewhere
+
+    @property
+    def known_pictures(self) -> NDArray[np.float32] | None:
+        """(M, D) fingerprints of the same images; None: not recorded."""
+        elsewhere = None if self._elsewhere is None else self._elsewhere.weights.known_pictures
+        if elsewhere is None or self._known_pictures is None:
+            return self._known_pictures
+        return np.concatenate([self._known_pictures, elsewhere])
 
     @classmethod
     def load(
@@ -219,7 +234,7 @@ class Classifier:
         assert unlike is not None
         row = replace(row, unlike_traits=unlike.traits)
         if row.status == "refused":
-            return row
+            return replace(row, reason=f"{row.reason}; {unlike.reason}")
         return replace(row, status="review", reason=f"{unlike.reason}; class by {ELSEWHERE_WEIGHTS}, for review")
 
     def _error_row(self, name: str, reason: str) -> PredictionRow:

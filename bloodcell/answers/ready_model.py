@@ -70,14 +70,21 @@ class ReadyModel:
                 logits, maps = logits_and_heat_maps(self.engine.head, features)
             else:
                 logits, maps = self.engine.head.forward_head(features), None
-            seen = features.mean(dim=(2, 3)) if isinstance(self.gate, CellGate) else statistics
+            averages = features.mean(dim=(2, 3)).cpu().numpy()
         return Outputs(
             probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
-            refusals=[None] * len(prepared)
-            if self.gate is None or seen is None
-            else self.gate.refusals(seen.cpu().numpy(), prepared),
+            refusals=self._refusals(averages, None if statistics is None else statistics.cpu().numpy(), prepared),
             heat_maps=None if maps is None else maps.cpu().numpy(),
         )
+
+    def _refusals(
+        self, averages: np.ndarray, statistics: np.ndarray | None, prepared: Sequence[np.ndarray]
+    ) -> list[Refusal | None]:
+        if isinstance(self.gate, CellGate):
+            return self.gate.refusals(averages)
+        if self.gate is None or statistics is None:
+            return [None] * len(prepared)
+        return self.gate.refusals(statistics, prepared)
 
 
 class ElsewhereModel:
@@ -86,6 +93,7 @@ class ElsewhereModel:
     def __init__(self, card: WeightsCard, *, device: str, precision: Precision, engine: EngineName) -> None:
         self.card = card
         self._make = partial(ReadyModel, device=device, precision=precision, engine=engine)
+        self._weights: LoadedWeights | None = None
         self._model: ReadyModel | None = None
         self._lock = threading.Lock()
 
@@ -98,11 +106,26 @@ class ElsewhereModel:
         return cls(other, device=engine.device.type, precision=engine.precision, engine=name)
 
     @property
+    def weights(self) -> LoadedWeights:
+        """Load them, once.
+
+        Raises:
+            WeightsError: the file is damaged.
+        """
+        if self._weights is None:
+            self._weights = load_weights(self.card.name)
+        return self._weights
+
+    @property
     def model(self) -> ReadyModel:
-        """Load it, once."""
+        """Make it ready, once.
+
+        Raises:
+            WeightsError: as `weights`.
+        """
         with self._lock:
             if self._model is None:
-                self._model = self._make(load_weights(self.card.name))
+                self._model = self._make(self.weights)
             return self._model
 
     def prepare(self, image: np.ndarray) -> np.ndarray:

@@ -179,7 +179,7 @@ def test_a_low_confidence_asks_for_a_second_look(classifier: Classifier) -> None
 
 def test_the_next_files_are_read_while_the_model_works(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     works = threading.Event()
-    compute = classifier._engine.features
+    compute = classifier._own.engine.features
 
     def features(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         works.set()
@@ -189,7 +189,7 @@ def test_the_next_files_are_read_while_the_model_works(classifier: Classifier, m
         assert index < GROUP_SIZE or works.wait(30), "read before the model worked on the files that come first"
         return encoded(index % 8)
 
-    monkeypatch.setattr(classifier._engine, "features", features)
+    monkeypatch.setattr(classifier._own.engine, "features", features)
     sources = [ImageSource(name=str(index), read=partial(read, index)) for index in range(2 * GROUP_SIZE)]
     assert len(list(classifier.answers(sources))) == 2 * GROUP_SIZE
 
@@ -198,13 +198,13 @@ def test_the_next_files_are_read_while_the_model_works(classifier: Classifier, m
 def test_every_pass_but_the_last_has_as_many_images_as_asked_for(
     classifier: Classifier, batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute, sizes = classifier._engine.features, list[int]()
+    compute, sizes = classifier._own.engine.features, list[int]()
 
     def features(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         sizes.append(len(images))
         return compute(images)
 
-    monkeypatch.setattr(classifier._engine, "features", features)
+    monkeypatch.setattr(classifier._own.engine, "features", features)
     assert len(list(classifier.answers(sources_of(45), batch_size=batch_size))) == 45
     assert sizes == [min(batch_size, 45 - start) for start in range(0, 45, batch_size)]
 

@@ -117,7 +117,7 @@ class FailsOnce:
 @needs_openvino
 @pytest.mark.parametrize("method", ["start_async", "wait"])
 def test_after_an_error_it_answers_again(method: str) -> None:
-    engine = both("fp32")[1]._engine
+    engine = both("fp32")[1]._own.engine
     images = as_images(np.stack([draw_cell(index % 8, seed=index, size_px=192) for index in range(9)]))
     before, _ = engine.features(images)
     engine._requests[1] = FailsOnce(engine._requests[1], method)  # type: ignore[attr-defined]
@@ -172,7 +172,7 @@ def test_auto_takes_openvino_where_it_is_installed() -> None:
     from bloodcell.answers.openvino_engine import OpenVinoEngine
 
     classifier = Classifier.load("simple_cnn", device="cpu", engine="auto")
-    assert isinstance(classifier._engine, OpenVinoEngine)
+    assert isinstance(classifier._own.engine, OpenVinoEngine)
 
 
 def test_where_it_is_not_installed_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

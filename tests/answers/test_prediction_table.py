@@ -39,11 +39,11 @@ def cells_of(row: PredictionRow) -> dict[str, str]:
 
 
 def test_a_table_has_exactly_these_bytes() -> None:
-    assert table_bytes([SURE]) == (
+    assert table_bytes([replace(SURE, laboratory="known")]) == (
         b"file,predicted,confidence,status,reason,p_basophil,p_eosinophil,p_erythroblast,p_immature_granulocyte,"
-        b"p_lymphocyte,p_monocyte,p_neutrophil,p_platelet,model,model_sha256,answer_sha256,precision,engine\r\n"
+        b"p_lymphocyte,p_monocyte,p_neutrophil,p_platelet,model,model_sha256,answer_sha256,precision,engine,laboratory\r\n"
         b"smear/cell 1.png,immature_granulocyte,0.930000,ok,,0.010000,0.010000,0.010000,0.930000,"
-        b"0.010000,0.010000,0.010000,0.010000,main,ab12,cd34,bf16,torch\r\n"
+        b"0.010000,0.010000,0.010000,0.010000,main,ab12,cd34,bf16,torch,known\r\n"
     )
 
 
@@ -188,7 +188,7 @@ def write_three(folder: Path) -> Path:
 
 def test_a_labelled_table_adds_label_and_hash_behind_the_model(tmp_path: Path) -> None:
     lines = write_three(tmp_path).read_bytes().decode().split("\r\n")
-    assert lines[0] == ",".join((*COLUMNS[:15], "label", "sha256", *COLUMNS[15:]))
+    assert lines[0] == ",".join((*COLUMNS[:15], "label", "sha256", *COLUMNS[15:18]))
     assert lines[1].endswith(",immature_granulocyte,01,cd34,bf16,torch")
 
 

@@ -1,10 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bloodcell.errors import WeightsError
+from bloodcell.paths import ELSEWHERE_WEIGHTS, SHIPPED_WEIGHTS
+from bloodcell.weights import elsewhere
 from bloodcell.weights.answer_identity import answer_sha256
-from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.card import WeightsCard, read_card
 from tests.weights.test_file import card_of
 
 GATE = {"threshold": 9.5, "far": 2.15, "stages": 3, "held_out": 640}
@@ -56,4 +60,17 @@ def test_what_a_card_only_tells_does_not_change_it(changes: dict[str, Any]) -> N
 
 
 def test_the_hash_of_given_settings_is_the_same_in_every_version() -> None:
-    assert answer_sha256(_card(), "fp32") == "d4740a00965e9a8fa46bc6da93df28a0b0ccd442f71d803d5456493e38063eb0"
+    # Without a gate no other weights answer, whose own hash would count.
+    of_own = answer_sha256(replace(_card(), gate={}), "fp32")
+    assert of_own == "138537858a88ed9b8158a9543a96c1bf3cfdfa5c0bf387f418c455474e1db0cf"
+
+
+def test_weights_that_answer_elsewhere_are_part_of_the_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = answer_sha256(_card(), "fp32")
+    other = replace(read_card(SHIPPED_WEIGHTS / f"{ELSEWHERE_WEIGHTS}.json"), temperature=9.0)
+    (tmp_path / f"{ELSEWHERE_WEIGHTS}.json").write_bytes(other.to_json())
+    monkeypatch.setattr(elsewhere, "SHIPPED_WEIGHTS", tmp_path)
+    assert answer_sha256(_card(), "fp32") != before
+    monkeypatch.setattr(elsewhere, "SHIPPED_WEIGHTS", tmp_path / "none")
+    with pytest.raises(WeightsError, match="is missing beside the weights"):
+        answer_sha256(_card(), "fp32")
