@@ -13,6 +13,7 @@ from bloodcell.commands import (
     evaluate,
     export,
     gate,
+    laboratory,
     models,
     publish,
     report,
@@ -23,7 +24,22 @@ from bloodcell.commands import (
 from bloodcell.errors import BloodcellError
 from bloodcell.paths import readable_path
 
-COMMANDS = (classify, train, evaluate, ablate, report, check, download, models, publish, gate, export, runs, work)
+COMMANDS = (
+    classify,
+    train,
+    evaluate,
+    laboratory,
+    ablate,
+    report,
+    check,
+    download,
+    models,
+    publish,
+    gate,
+    export,
+    runs,
+    work,
+)
 """In the order in which help lists them."""
 
 

@@ -55,6 +55,11 @@ def suites_folder() -> Path:
     return home_folder() / "suites"
 
 
+def laboratories_folder() -> Path:
+    """Return where the laboratories stand that a person has named."""
+    return home_folder() / "laboratories"
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader, or the next start after a crash, sees the old or the new one, never half of it."""
     with _replacing(path) as handle:

@@ -6,24 +6,28 @@ Run: python -m tools.weights_card unet_encoder [--weights-folder weights] [--dat
 """
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.quality.gate import CROP_SIDES_PX, SHARED_DATA, MeasuredSet, foreign_crops, measured_sets
+from benchmarks.quality.gate import SHARED_DATA, MeasuredSet, measured_sets
 from bloodcell.answers.classifier import Classifier
 from bloodcell.commands.arguments import image_bar
 from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.datasets.split import Split
-from bloodcell.measures.metrics import classification_figures
+from bloodcell.laboratories.evaluate import evaluate
+from bloodcell.laboratories.figures import laboratory_entry
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.paths import SHIPPED_WEIGHTS, write_atomically
 from bloodcell.publishing.publish import with_test_figures
 from bloodcell.publishing.weights_gate import split_of
 from bloodcell.report.model_card import card_markdown
 from bloodcell.weights.file import LoadedWeights, load_weights, save_weights, stored_tensors
+from tools.laboratory_cells import write_bccd
+
+_REPLACED = ("foreign", "other_laboratories")
+"""Figures that cards of version 0.1 hold; `laboratories` stands in their place."""
 
 
 def gate_entry(measured: MeasuredSet) -> dict[str, Any]:
@@ -40,22 +44,20 @@ def gate_entry(measured: MeasuredSet) -> dict[str, Any]:
     }
 
 
-def foreign_entry(classifier: Classifier, data: Path, measured: MeasuredSet) -> dict[str, Any]:
-    """Return the figures of another laboratory's single cells, cut at a field of view like the training images'."""
-    side = CROP_SIDES_PX[0]
-    crops, labels = foreign_crops(data / "bccd", side)
-    size = classifier.batch_size
-    batches = [crops[start : start + size] for start in range(0, len(crops), size)]
-    probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
-    sure = sum(outcome == "sure" for outcome, _ in measured.outcomes)
-    return {
-        **classification_figures(np.array(labels), probabilities).to_dict(),
-        "refused": measured.refused,
-        "shown_as_sure": sure,
-        "right_of_sure": sure - measured.wrong_and_sure,
-        "source": f"{len(labels)} single cells of Shenggan/BCCD_Dataset (MIT licence), squares of {side} px around "
-        "their boxes; its labels are partly noisy",
-    }
+def laboratory_entries(classifier: Classifier, data: Path) -> list[dict[str, Any]]:
+    """Measure the weights on the cells of every laboratory at hand."""
+    entries = []
+    with tempfile.TemporaryDirectory() as cut:
+        write_bccd(data / "bccd", Path(cut))
+        for name, folder, source in (
+            ("Hospital Clínic, Barcelona (home, locked test set)", data / "pbc_test", ""),
+            ("BCCD", Path(cut), "341 cells of Shenggan/BCCD_Dataset (MIT licence); its labels are partly noisy"),
+            ("Chulalongkorn University, Bangkok", data / "labs/chula", "singgihbekti/WBC_Dataset (MIT licence)"),
+            ("LISC, Tehran", data / "labs/lisc", "S. H. Rezatofighi, H. Soltanian-Zadeh, 2011; free for research"),
+        ):
+            entries.append(laboratory_entry(evaluate(classifier, folder), name=name, source=source))
+            print(f"{name}: {entries[-1]['correct']} of {entries[-1]['n']} right")
+    return entries
 
 
 def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> tuple[LoadedWeights, Split]:
@@ -68,11 +70,10 @@ def measured_weights(weights: LoadedWeights, data: Path, more: Path | None) -> t
         weights = with_test_figures(weights, data / "pbc_test", split, progress)
     classifier = Classifier(weights)
     sets, _ = measured_sets(classifier, data)
-    foreign = next(one for one in sets if one.name.endswith(f"single cells, {CROP_SIDES_PX[0]} px"))
     metrics = {
-        **weights.card.metrics,
+        **{key: value for key, value in weights.card.metrics.items() if key not in _REPLACED},
         "gate": [gate_entry(one) for one in sets],
-        "foreign": foreign_entry(classifier, data, foreign),
+        "laboratories": laboratory_entries(classifier, data),
     }
     return replace(weights, card=replace(weights.card, metrics=metrics)), split
 

@@ -13,7 +13,9 @@ def add_to(commands: Commands) -> None:
     which = evaluate.add_mutually_exclusive_group(required=True)
     which.add_argument("--weights", metavar="NAME|FILE")
     which.add_argument("--run-dir", type=Path, metavar="DIR", help="a run; its best weights are measured")
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of class folders")
+    images = evaluate.add_mutually_exclusive_group(required=True)
+    images.add_argument("--data", type=Path, metavar="DIR", help="folder of class folders")
+    images.add_argument("--lab", metavar="NAME", help="a laboratory that was added, see `laboratory`")
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="where figures and report go")
     add_device(evaluate)
 
@@ -26,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.datasets.split import read_split
     from bloodcell.devices.allocator import keep_freed_memory
     from bloodcell.laboratories.evaluate import evaluate, report_text, write_evaluation
+    from bloodcell.laboratories.named import laboratory
     from bloodcell.runs.run_folder import RunFolder
 
     keep_freed_memory(options.device)
@@ -34,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     with tqdm(unit="image", disable=None) as bar:
         evaluation = evaluate(
             classifier,
-            options.data,
+            options.data if options.lab is None else laboratory(options.lab).folder,
             known_sha256=None if run_folder is None else read_split(run_folder.split).known_sha256,
             progress=lambda done, total: show_progress(bar, done, total),
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
+from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
@@ -21,6 +22,7 @@ from bloodcell.devices.hardware import hardware_name
 from bloodcell.errors import DatasetError, LostFile, UnreadableImage
 from bloodcell.images.fingerprint import fingerprint, show_the_same
 from bloodcell.images.open_image import open_image, read_image_bytes
+from bloodcell.laboratories.verdict import TrayVerdict, tray_verdict, under_verdict
 from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.confidence import confidence_entries
 from bloodcell.measures.metrics import ClassFigures, ClassificationFigures, classification_figures
@@ -38,6 +40,8 @@ class Evaluation:
     """One per file, in the order of their paths."""
     unreadable: tuple[tuple[str, str], ...]
     """Files that could not be read, each with the reason; they are not in the figures."""
+    verdict: TrayVerdict
+    """Whether all of them together come from a laboratory that the weights know."""
     dataset_fingerprint: str
     """Hash over the hashes and labels of all readable files, hexadecimal."""
     seen_before: int | None
@@ -46,7 +50,7 @@ class Evaluation:
 
     @property
     def refused(self) -> int:
-        """How many images have no class, because they are unlike the training images."""
+        """How many images have no class, because they show no single cell."""
         return sum(row.prediction.status == "refused" for row in self.rows)
 
     @property
@@ -70,6 +74,8 @@ class Evaluation:
             "class_keys": list(CLASS_KEYS),
             "unreadable": len(self.unreadable),
             "refused": self.refused,
+            "laboratory": self.verdict.laboratory,
+            "unlike": self.verdict.unlike,
             "shown_as_sure": len(sure),
             "right_of_sure": right_and_sure,
             "confidence": confidence_entries(
@@ -110,11 +116,16 @@ def evaluate(
     sources = [
         ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes, prints)) for file in files
     ]
-    rows: list[LabelledRow] = []
-    for file, answer in zip(files, classifier.answers(sources), strict=True):
-        rows.append(LabelledRow(prediction=answer.row, label=file.label, sha256=hashes.get(file.relative_path, "")))
+    answered: list[PredictionRow] = []
+    for answer in classifier.answers(sources):
+        answered.append(answer.row)
         if progress is not None:
-            progress(len(rows), len(files))
+            progress(len(answered), len(files))
+    verdict = tray_verdict(answered, classifier.card)
+    rows = [
+        LabelledRow(prediction=under_verdict(row, verdict), label=file.label, sha256=hashes.get(file.relative_path, ""))
+        for file, row in zip(files, answered, strict=True)
+    ]
     judged = [row for row in rows if row.prediction.probabilities is not None]
     if not judged:
         raise DatasetError(f"None of the {len(rows)} images in {data_folder} can be read: {rows[0].prediction.reason}")
@@ -124,6 +135,7 @@ def evaluate(
     return Evaluation(
         figures=classification_figures(labels, probabilities),
         rows=tuple(rows),
+        verdict=verdict,
         unreadable=tuple(
             (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
         ),
@@ -206,6 +218,7 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
         *filter(None, [refused_words(evaluation.refused, figures.n), seen_words(evaluation.seen_before)]),
+        f"Laboratory: {evaluation.verdict.laboratory}. {evaluation.verdict.reason}",
         f"Macro-F1 {figures.macro_f1:.4f}{macro_f1_words(figures)}",
         "",
         f"{'class':22}{'n':>6}{'precision':>11}{'recall':>9}{'F1':>9}",

@@ -42,6 +42,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
         _subtypes,
         _calibration,
         _second_look,
+        _laboratories,
         _gate,
         _each_class("foreign"),
         _each_class("validation"),
@@ -220,6 +221,39 @@ def _gate(card: WeightsCard) -> Table:
         note="The gate is the part of the program that refuses images unlike those trained on. What it looks at was "
         "chosen with photographs, fields and foreign cells of these sets in view: their rows are optimistic. All cells "
         "of one other laboratory are one case, so they have no interval.",
+    )
+
+
+def _laboratories(card: WeightsCard) -> Table:
+    rows = []
+    for entry in card.metrics["laboratories"]:
+        n, sure = int(entry["n"]), int(entry["sure"])
+        trained = "not recorded" if entry["trained_on"] is None else f"{int(entry['trained_on']):,}"
+        rows.append(
+            (
+                str(entry["name"]),
+                f"{n:,}",
+                trained,
+                f"{_share(entry['correct'] / n)} ({_range(*entry['accuracy_interval'])})",
+                _share(entry["answered"] / n),
+                f"{sure:,}",
+                f"{sure - int(entry['right_of_sure']):,}",
+                _share(entry["refused"] / n),
+                str(entry["laboratory"]),
+            )
+        )
+    return Table(
+        name="laboratories",
+        title="Laboratory by laboratory",
+        columns=(
+            *("Laboratory", "Images", "Of these trained on", "Right (95 % interval over images)"),
+            *("Given a class", "Sure", "Sure and wrong", "Refused", "Called"),
+        ),
+        rows=tuple(rows),
+        note="Right: the most probable class is the label, shown or not. Where images were trained on, expect less on "
+        "new ones. Called: what the images say of their laboratory when they are read as one tray; in another one "
+        "every class is for review. Laboratories differ more than images do: no interval here is one over "
+        "laboratories.",
     )
 
 

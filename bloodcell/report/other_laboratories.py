@@ -9,8 +9,8 @@ UNPROVEN = "Another laboratory is unproven."
 
 
 def laboratory_words(card: WeightsCard) -> str:
-    """Return what is known of other laboratories, and that it proves nothing for a further one."""
-    return " ".join([UNPROVEN, *filter(None, [_measured_words(card), _tried_words(card)])])
+    """Return what to expect in a laboratory that nobody has tried."""
+    return f"{UNPROVEN} {_measured_words(card)}".strip()
 
 
 def is_of_other_laboratory(entry: Mapping[str, Any]) -> bool:
@@ -19,25 +19,19 @@ def is_of_other_laboratory(entry: Mapping[str, Any]) -> bool:
 
 
 def _measured_words(card: WeightsCard) -> str:
-    figures: Any = card.metrics.get("foreign")
     try:
-        n, right, refused = (int(figures[key]) for key in ("n", "correct", "refused"))
+        untrained = [
+            (str(entry["name"]), int(entry["n"]), int(entry["correct"]))
+            for entry in card.metrics["laboratories"]
+            if entry["trained_on"] == 0 and entry["laboratory"] == "other"
+        ]
     except (KeyError, TypeError, ValueError):
         return ""
-    return (
-        f"One was measured: of its {n:,} cells {refused:,} were refused and {right:,} were right, shown or not. "
-        "However many cells, that is one laboratory, so it has no interval and says little about the next one."
-    )
-
-
-def _tried_words(card: WeightsCard) -> str:
-    tried: Any = card.metrics.get("other_laboratories")
-    try:
-        sure, wrong, count = (int(tried[key]) for key in ("sure", "wrong_and_sure", "laboratories"))
-        refused, kind = str(tried["refused"]), str(tried["kind"])
-    except (KeyError, TypeError, ValueError):
+    if not untrained:
         return ""
+    measured = "; ".join(f"{name}: {100 * right / n:.0f} % of {n:,} cells right" for name, n, right in untrained)
     return (
-        f"Of {count} others ({kind}) it is only stated, not measured by this program, that {refused} of the cells were "
-        f"refused and that of {sure:,} confident answers {wrong:,} were wrong ({100 * wrong / max(sure, 1):.0f} %)."
+        "A tray from one is told by its looks; every cell then gets its likeliest class for review, and none counts as "
+        f"sure. Measured where nothing was trained on: {measured}. However many cells, that is "
+        f"{len(untrained)} {'laboratory' if len(untrained) == 1 else 'laboratories'}, and says little about the next."
     )

@@ -1,0 +1,34 @@
+"""The figures of weights in one laboratory, as they stand on cards and in lists."""
+
+from typing import Any
+
+from bloodcell.laboratories.evaluate import Evaluation
+from bloodcell.measures.statistics import wilson_interval
+
+
+def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "") -> dict[str, Any]:
+    """Return what a card holds of a laboratory, plain JSON values.
+
+    Args:
+        name: of the laboratory, in words.
+        source: where its images come from, with their licence.
+    """
+    figures, rows = evaluation.figures, [row.prediction for row in evaluation.rows]
+    answered = [row for row in evaluation.rows if row.prediction.predicted is not None]
+    sure = [row for row in answered if row.prediction.status == "ok"]
+    return {
+        "name": name,
+        "n": figures.n,
+        "correct": figures.correct,
+        "accuracy_interval": list(wilson_interval(figures.correct, figures.n)),
+        "answered": len(answered),
+        "right_of_answered": sum(row.prediction.predicted == row.label for row in answered),
+        "sure": len(sure),
+        "right_of_sure": sum(row.prediction.predicted == row.label for row in sure),
+        "refused": sum(row.status == "refused" for row in rows),
+        "laboratory": evaluation.verdict.laboratory,
+        "unlike": evaluation.verdict.unlike,
+        "trained_on": evaluation.seen_before,
+        "recall": {str(one.label): [round(one.recall, 4), one.support] for one in figures.per_class if one.occurs},
+        **({"source": source} if source else {}),
+    }
