@@ -76,4 +76,4 @@ def test_the_paper_record_stands_beside_the_papers_figures_and_no_other_does() -
 
 
 def test_shipped_records_stay_small() -> None:
-    assert sum(path.stat().st_size for path in SHIPPED_RECORDS.rglob("*") if path.is_file()) < 24_000_000
+    assert sum(path.stat().st_size for path in SHIPPED_RECORDS.rglob("*") if path.is_file()) < 6_000_000

@@ -23,6 +23,7 @@ from bloodcell.answers.prediction_table import (
 from bloodcell.cell_classes import CLASS_COUNT, CLASS_KEYS
 from bloodcell.errors import RunFolderError
 from bloodcell.images.safe_text import one_line, spreadsheet_safe
+from bloodcell.packed_text import open_kept_text
 from bloodcell.paths import write_atomically
 
 _FIRST_LABELLED_COLUMNS = (*FIRST_COLUMNS, "label", "sha256")
@@ -90,7 +91,7 @@ def read_labelled_table(path: Path) -> LabelledTable:
         RunFolderError: the file is missing or is no such table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with open_kept_text(path) as stream:
             rows = list(_labelled_cells(stream))
         judged = [row for row in rows if row["status"] != "error"]
         return LabelledTable(

@@ -12,6 +12,7 @@ import numpy as np
 from bloodcell.datasets.data_use import DataUse
 from bloodcell.datasets.folder_scan import LabelledFile
 from bloodcell.errors import DatasetError, RunFolderError
+from bloodcell.packed_text import open_kept_text
 from bloodcell.paths import write_atomically
 
 _PARTS = ("training", "validation", "more_training")
@@ -139,7 +140,7 @@ def read_split(path: Path) -> Split:
     """
     parts: dict[str, list[SplitFile]] = {part: [] for part in _PARTS}
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        with open_kept_text(path, errors="surrogateescape") as stream:
             for row in csv.DictReader(stream):
                 if not row["sha256"]:
                     raise ValueError("a line is cut off")

@@ -13,6 +13,7 @@ from typing import Any
 from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
+from bloodcell.packed_text import kept_file
 from bloodcell.runs.run_folder import EpochMetrics, RunFolder
 from bloodcell.weights.card import WeightsCard, read_card
 
@@ -116,7 +117,8 @@ def _run_folders(root: Path) -> Iterator[Path]:
 
 
 def _table(path: Path) -> LabelledTable | None:
-    return _read_table(path, path.stat().st_mtime_ns) if path.exists() else None
+    kept = kept_file(path)
+    return None if kept is None else _read_table(path, kept.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=_KEPT_TABLES)

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 from bloodcell.errors import RunFolderError
 from bloodcell.json_objects import read_json_object
+from bloodcell.packed_text import PACKED_SUFFIX, kept_file, write_packed
 from bloodcell.paths import write_atomically
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.suite import SuiteFolder
@@ -20,6 +21,8 @@ _KEPT = (
     "predictions_validation.csv",
     "predictions_test.csv",
 )
+_PACKED = ("split.csv", "predictions_validation.csv", "predictions_test.csv")
+"""Of these: hashes and probabilities of every image."""
 
 
 def write_suite_record(folder: SuiteFolder, to: Path) -> SuiteFolder:
@@ -62,10 +65,10 @@ def write_suite_record(folder: SuiteFolder, to: Path) -> SuiteFolder:
 
 def keep_one_split(record: SuiteFolder) -> None:
     """Keep the split that all runs of a record share once, beside suite.json: it is the largest file of a run."""
-    splits = [path for path in sorted(record.runs.glob("*/split.csv")) if path.is_file()]
+    splits = sorted(record.runs.glob(f"*/split.csv{PACKED_SUFFIX}"))
     contents = {path.read_bytes() for path in splits}
     if len(contents) == 1:
-        write_atomically(record.path / "split.csv", contents.pop())
+        write_atomically(record.path / splits[0].name, contents.pop())
         for path in splits:
             path.unlink()
 
@@ -73,7 +76,7 @@ def keep_one_split(record: SuiteFolder) -> None:
 def record_split(run: Path) -> Path:
     """Return the file with the split of a record's run: its own, else the one that its suite's runs share."""
     own = RunFolder(run).split
-    return own if own.exists() else run.parent.parent / own.name
+    return own if kept_file(own) else run.parent.parent / own.name
 
 
 def _has_ended(run: RunFolder) -> bool:
@@ -83,7 +86,7 @@ def _has_ended(run: RunFolder) -> bool:
 
 
 def write_run_record(run: RunFolder, to: Path) -> None:
-    """Write the record of a run: the files that hold no weights, with data folders' names alone.
+    """Write the record of a run: the files that hold no weights, with data folders' names alone, the long ones packed.
 
     Args:
         to: folder of the record; what an older record left there is overwritten.
@@ -101,4 +104,5 @@ def write_run_record(run: RunFolder, to: Path) -> None:
     for name in _KEPT:
         source = run.path / name
         if source.exists():
-            write_atomically(to / name, source.read_bytes())
+            write = write_packed if name in _PACKED else write_atomically
+            write(to / name, source.read_bytes())

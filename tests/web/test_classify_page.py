@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -23,7 +24,7 @@ from bloodcell.weights.file import save_weights
 from webui.classify import cells as cells_module
 from webui.classify.cells import Cell
 from webui.parts.model import DEFAULT_WEIGHTS
-from webui.parts.session_keys import cell_table_key
+from webui.parts.session_keys import CLASSIFY_CHOSEN, cell_table_key
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 
@@ -352,17 +353,52 @@ def test_a_late_report_of_the_row_before_does_not_undo_next() -> None:
     assert [text.value for text in page.text] == ["b", "b", "b", "a"]
 
 
+def _encoded(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _of_another_laboratory(count: int) -> dict[str, bytes]:
+    """Real cells whose colours no microscope of home gives."""
+    files = example_cells()[:count]
+    return {f"{file.path.stem}__png": _encoded(open_image(file.path.read_bytes())[..., [1, 2, 0]]) for file in files}
+
+
 def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> None:
     page = AppTest.from_file(APP, default_timeout=300).run()
-    stream = io.BytesIO()
-    Image.fromarray(draw_cell(0, seed=0)).save(stream, "PNG")
-    page = _upload(page, drawn__png=stream.getvalue())
+    page = _upload(page, blank__png=_encoded(np.full((360, 360, 3), (240, 230, 225), dtype=np.uint8)))
     (cell,) = _cells(page)
     assert cell.row.status == "refused"
     assert page.subheader[0].value == "No answer"
-    assert f"Why no answer: {cell.row.reason}." in _texts(page)
+    assert "no single cell was found (score −" in _texts(page)
     assert "do not rely on it" in _texts(page)
     assert _metric(page, "Need a second look") == "1"
+
+
+def test_a_tray_of_another_laboratory_is_said_to_be_one_and_nothing_in_it_is_sure() -> None:
+    page = _upload(AppTest.from_file(APP, default_timeout=300).run(), **_of_another_laboratory(4))
+    assert "4 of 4 cells are unlike those of the laboratory that the model knows" in _texts(page)
+    assert "**Another laboratory**" in _texts(page) or "Another laboratory" in _texts(page)
+    assert _metric(page, "Need a second look") == "4"
+    (what_differs,) = (expander for expander in page.expander if expander.label == "What differs")
+    assert "background" in what_differs.markdown[0].value
+    statuses = page.dataframe[0].value["Status"]
+    assert set(statuses) == {"? Second look"}
+    chosen = page.session_state[CLASSIFY_CHOSEN]
+    row = next(cell.row for cell in _cells(page) if cell.id == chosen)
+    assert row.predicted is not None
+    assert "class by any\\_laboratory, for review" in _texts(page) or "class by any_laboratory" in _texts(page)
+
+
+def test_a_sure_cell_is_for_review_as_soon_as_its_tray_is_of_another_laboratory() -> None:
+    page = AppTest.from_file(APP, default_timeout=300).run()
+    page.button(key="classify_try_examples").click().run()
+    assert "as many as at home" in _texts(page)
+    assert "✓ Sure" in set(page.dataframe[0].value["Status"])
+    page = _upload(page, **_of_another_laboratory(4))
+    assert "4 of 28 cells are unlike" in _texts(page)
+    assert set(page.dataframe[0].value["Status"]) == {"? Second look"}
 
 
 def test_an_engine_that_is_not_there_is_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from bloodcell.errors import BloodcellError
 from bloodcell.json_objects import read_json_object
 from bloodcell.laboratories.evaluate import refused_words, seen_words
 from bloodcell.measures.statistics import wilson_interval
+from bloodcell.packed_text import kept_file
 from bloodcell.paths import home_folder
 from bloodcell.report.arms import ArmRecords
 from bloodcell.suites.run_record import RunRecord
@@ -73,7 +74,7 @@ def answer_sources(arms: Sequence[ArmRecords]) -> dict[str, AnswerSource]:
     sources = []
     for run in (run for arm in arms for run in arm.runs):
         for images, name in ((VALIDATION, "predictions_validation.csv"), (TEST, "predictions_test.csv")):
-            if (run.path / name).exists():
+            if kept_file(run.path / name):
                 title = f"{run.name} · {images}"
                 sources.append(AnswerSource(title=title, images=images, record=run, folder=run.path))
     for table in sorted(evaluations_folder().glob(f"*/{EVALUATION_TABLE}")):

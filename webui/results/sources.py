@@ -17,7 +17,7 @@ from bloodcell.suites.table import suite_rows
 from webui.parts.session_keys import RESULTS_ARMS, RESULTS_ARMS_OFFERED, RESULTS_SOURCES
 from webui.parts.words import counted, error_words
 
-RECORD_FILES = ("config.json", "metrics.csv", "outcome.json", "best.json", "predictions_test.csv")
+RECORD_FILES = ("config.json", "metrics.csv", "outcome.json", "best.json", "predictions_test.csv*")
 MOST_ARMS_AT_FIRST = 12
 """Arms that are chosen before a visitor chooses; more lines cannot be told apart."""
 
