@@ -17,6 +17,7 @@ COMMANDS = (
     "classify",
     "train",
     "evaluate",
+    "laboratory",
     "ablate",
     "report",
     "check",

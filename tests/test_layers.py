@@ -20,7 +20,17 @@ def modules_of(folder: str) -> dict[str, Path]:
 MODULES = list(modules_of("bloodcell"))
 SOURCES = modules_of("bloodcell") | modules_of("webui")
 LAYERS = [
-    {"config", "cell_classes", "errors", "paths", "experiments", "model_settings", "setting_checks", "json_objects"},
+    {
+        "config",
+        "cell_classes",
+        "errors",
+        "paths",
+        "experiments",
+        "model_settings",
+        "setting_checks",
+        "json_objects",
+        "packed_text",
+    },
     {"images", "models"},
     {"datasets", "devices"},
     {"audit", "measures", "processes"},
