@@ -18,9 +18,10 @@ SHIPPED_RECORDS = Path(__file__).resolve().parent.parent / "records"
 """The records of suites that come with the project: settings, figures and answers as text; read-only."""
 
 DEFAULT_WEIGHTS = "unet_encoder"
-ELSEWHERE_WEIGHTS = "any_laboratory"
-"""Answers for images that are unlike those of the laboratory that other weights know."""
 """Name of the weights that answer where none are named."""
+
+ELSEWHERE_WEIGHTS = "any_laboratory"
+"""Name of the weights that answer where an image is unlike those of the laboratory that other weights know."""
 
 
 def home_folder() -> Path:

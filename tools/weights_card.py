@@ -55,7 +55,11 @@ def laboratory_entries(classifier: Classifier, data: Path) -> list[dict[str, Any
             ("Chulalongkorn University, Bangkok", data / "labs/chula", "singgihbekti/WBC_Dataset (MIT licence)"),
             ("LISC, Tehran", data / "labs/lisc", "S. H. Rezatofighi, H. Soltanian-Zadeh, 2011; free for research"),
         ):
-            entries.append(laboratory_entry(evaluate(classifier, folder), name=name, source=source))
+            entries.append(
+                laboratory_entry(
+                    evaluate(classifier, folder), name=name, source=source, is_home=folder.name == "pbc_test"
+                )
+            )
             print(f"{name}: {entries[-1]['correct']} of {entries[-1]['n']} right")
     return entries
 
@@ -90,7 +94,9 @@ def main() -> None:
         path = options.weights_folder / f"{name}.safetensors"
         weights, split = measured_weights(load_weights(path), options.data, options.more_data)
         tensors = stored_tensors(path)
-        card = save_weights(path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256)
+        card = save_weights(
+            path.parent, weights.card, tensors, weights.gate_tensors, split.known_sha256, weights.known_pictures
+        )
         write_atomically(path.with_suffix(".md"), card_markdown(card).encode())
         test = card.metrics["test"]
         print(f"{path.with_suffix('.md')}: {test['correct']} of {test['n']} test images right")

@@ -36,6 +36,7 @@ READING_THREADS = 4
 """Readers wait for a disk or a network; apart from the decoders, so that they wait while the model works."""
 LONGEST_SIDE_PX = 1024
 """Of an image that goes along with its heat maps; a stream of large photographs would fill the memory."""
+_BY_OTHERS = f"class by {ELSEWHERE_WEIGHTS}, for review"
 MONTAGE = "several pictures are put together in this file, with a straight line between them; save each cell by itself"
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,16 @@ class Classifier:
         return self._known_images if elsewhere is None or self._known_images is None else self._known_images | elsewhere
 
     @property
+    def known_elsewhere(self) -> frozenset[str]:
+        """Beginnings of the hashes of the images that the weights for other laboratories know; none: there are none."""
+        return frozenset() if self._elsewhere is None else self._elsewhere.weights.known_images or frozenset()
+
+    def temperature_of(self, model_sha256: str) -> float:
+        """Return what calibrated the answers of these weights, or of those for other laboratories, by their hash."""
+        cards = [self.card, *([] if self._elsewhere is None else [self._elsewhere.card])]
+        return next((card.temperature for card in cards if card.tensors_sha256 == model_sha256), 1.0)
+
+    @property
     def known_pictures(self) -> NDArray[np.float32] | None:
         """(M, D) fingerprints of the same images; None: not recorded."""
         elsewhere = None if self._elsewhere is None else self._elsewhere.weights.known_pictures
@@ -145,7 +156,12 @@ class Classifier:
         return outputs.probabilities, outputs.heat_maps
 
     def answers(
-        self, sources: Iterable[ImageSource], *, heat_maps: bool = False, batch_size: int | None = None
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        heat_maps: bool = False,
+        batch_size: int | None = None,
+        is_home: bool = True,
     ) -> Iterator[Answer]:
         """Answer for a stream of sources, in order; memory does not grow with their number.
 
@@ -155,6 +171,8 @@ class Classifier:
 
         Args:
             batch_size: images per forward pass; None: as suits the engine. Answers do not depend on it.
+            is_home: whether the images may come from the laboratory that the weights know; False: the weights for other
+                laboratories answer for all of them, where there are such.
         """
         batch_size = batch_size or self.batch_size
         decode = partial(self._decode, keep_image=heat_maps)
@@ -165,7 +183,9 @@ class Classifier:
                 decoded = decoders.map(decode, [contents for _, contents in group])
                 named = list(zip(names, decoded, strict=True))
                 for start in range(0, len(named), batch_size):
-                    yield from self._answer_batch(named[start : start + batch_size], heat_maps=heat_maps)
+                    yield from self._answer_batch(
+                        named[start : start + batch_size], heat_maps=heat_maps, is_home=is_home
+                    )
 
     def _decode(self, contents: "Future[bytes]", *, keep_image: bool) -> "_Decoded":
         try:
@@ -184,11 +204,13 @@ class Classifier:
             reason=MONTAGE if is_montage(image) else "",
         )
 
-    def _answer_batch(self, batch: Sequence[tuple[str, "_Decoded"]], *, heat_maps: bool) -> Iterator[Answer]:
+    def _answer_batch(
+        self, batch: Sequence[tuple[str, "_Decoded"]], *, heat_maps: bool, is_home: bool = True
+    ) -> Iterator[Answer]:
         readable = [decoded for _, decoded in batch if decoded.prepared is not None]
         prepared = [decoded.prepared for decoded in readable if decoded.prepared is not None]
         own = self._own.forward(prepared, heat_maps=heat_maps) if readable else None
-        others = self._answers_elsewhere(readable, own, heat_maps=heat_maps)
+        others = self._answers_elsewhere(readable, own, heat_maps=heat_maps, is_home=is_home)
         position = 0
         for name, decoded in batch:
             if decoded.prepared is None or own is None:
@@ -209,12 +231,12 @@ class Classifier:
             position += 1
 
     def _answers_elsewhere(
-        self, readable: Sequence["_Decoded"], own: Outputs | None, *, heat_maps: bool
+        self, readable: Sequence["_Decoded"], own: Outputs | None, *, heat_maps: bool, is_home: bool
     ) -> dict[int, tuple[Outputs, int, float]]:
         """Ask the weights for other laboratories about what is unlike the own one: position → their answer."""
         if self._elsewhere is None or own is None:
             return {}
-        positions = [position for position, refusal in enumerate(own.refusals) if refusal]
+        positions = [position for position, refusal in enumerate(own.refusals) if refusal or not is_home]
         prepared = [image for p in positions if (image := readable[p].prepared_elsewhere) is not None]
         if not prepared:
             return {}
@@ -223,19 +245,28 @@ class Classifier:
         return {position: (outputs, place, field_of_view) for place, position in enumerate(positions)}
 
     def _own_row(self, name: str, outputs: Outputs, place: int) -> PredictionRow:
+        return self._row_of(self.card, name, outputs, place)
+
+    def _row_of(self, card: WeightsCard, name: str, outputs: Outputs, place: int) -> PredictionRow:
         probabilities = tuple(outputs.probabilities[place].tolist())
-        row = judged_row(name, probabilities, card=self.card, answered_by=self.answered_by)
+        row = judged_row(name, probabilities, card=card, answered_by=self.answered_by)
         refusal = outputs.refusals[place]
         return _refused(row, refusal.reason) if refusal else row
 
     def _unlike_row(self, name: str, outputs: Outputs, place: int, *, unlike: Refusal | None) -> PredictionRow:
-        """Return the answer of the weights for other laboratories: a class to be looked at, or none."""
-        row = self._own_row(name, outputs, place)
-        assert unlike is not None
+        """Return the answer of the weights for other laboratories: a class to be looked at, or none.
+
+        Args:
+            unlike: how the image differs from those of home; None: it was asked for all the same.
+        """
+        assert self._elsewhere is not None
+        row = self._row_of(self._elsewhere.card, name, outputs, place)
+        if unlike is None:
+            return row if row.status == "refused" else replace(row, status="review", reason=_BY_OTHERS)
         row = replace(row, unlike_traits=unlike.traits)
         if row.status == "refused":
             return replace(row, reason=f"{row.reason}; {unlike.reason}")
-        return replace(row, status="review", reason=f"{unlike.reason}; class by {ELSEWHERE_WEIGHTS}, for review")
+        return replace(row, status="review", reason=f"{unlike.reason}; {_BY_OTHERS}")
 
     def _error_row(self, name: str, reason: str) -> PredictionRow:
         return PredictionRow(

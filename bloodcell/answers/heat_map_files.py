@@ -16,7 +16,7 @@ from bloodcell.paths import write_atomically
 STRENGTH = 0.6
 LONGEST_PART_BYTES = 200
 ORIGIN_COLUMNS = (
-    *("file", "predicted", "confidence", "status"),
+    *("file", "predicted", "confidence"),
     *("model", "model_sha256", "answer_sha256", "precision", "engine"),
 )
 """Columns of the CSV that stand in a picture's text entries too."""
@@ -29,10 +29,13 @@ class HeatMapFolder:
         self.folder = folder
         self._names: set[str] = set()
 
-    def write(self, answer: Answer) -> Path:
+    def write(self, answer: Answer, *, in_place_of: Path | None = None) -> Path:
         """Write `FILE.png` below the folder, where FILE is the image's cleaned name; equal names get a number.
 
         The picture's text entries are the CSV's columns that tell what it explains and which model answered.
+
+        Args:
+            in_place_of: the file of an earlier answer for the same image.
 
         Raises:
             OSError: the folder cannot be written.
@@ -43,7 +46,7 @@ class HeatMapFolder:
         heat_map = answer.heat_maps[answer.row.predicted]
         picture = overlay(answer.image, heat_map, field_of_view=answer.field_of_view, strength=STRENGTH)
         name = "/".join(_not_too_long(part) for part in clean_file_name(answer.row.file).split("/"))
-        path = self.folder / self._free_name(name)
+        path = in_place_of or self.folder / self._free_name(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
         Image.fromarray(picture).save(stream, format="PNG", pnginfo=_origin(answer))

@@ -16,11 +16,11 @@ def judged_row(
         probabilities: (K,), calibrated.
     """
     confidence = max(probabilities)
-    is_sure = confidence >= card.review_threshold
+    is_sure = confidence >= card.review_threshold < 1
     return PredictionRow(
         file=file,
         status="ok" if is_sure else "review",
-        reason="" if is_sure else f"confidence below {card.review_threshold:.1%}".replace("%", " %"),
+        reason="" if is_sure else _reason(card),
         predicted=probabilities.index(confidence),
         confidence=confidence,
         probabilities=probabilities,
@@ -28,3 +28,9 @@ def judged_row(
         model_sha256=card.tensors_sha256,
         **asdict(answered_by),
     )
+
+
+def _reason(card: WeightsCard) -> str:
+    if card.review_threshold >= 1:
+        return "these weights call no answer sure"
+    return f"confidence below {card.review_threshold:.1%}".replace("%", " %")

@@ -28,7 +28,7 @@ from bloodcell.paths import write_atomically
 
 _FIRST_LABELLED_COLUMNS = (*FIRST_COLUMNS, "label", "sha256")
 """What every labelled table begins with; those of older versions end here."""
-LABELLED_COLUMNS: tuple[str, ...] = (*_FIRST_LABELLED_COLUMNS, *ORIGIN_COLUMNS)
+LABELLED_COLUMNS: tuple[str, ...] = (*_FIRST_LABELLED_COLUMNS, *ORIGIN_COLUMNS, "laboratory")
 """Columns of `predictions_*.csv` in runs; `label` is a class key, as `predicted` is."""
 
 
@@ -75,11 +75,13 @@ def write_labelled_table(rows: Iterable[LabelledRow], path: Path) -> None:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(LABELLED_COLUMNS)
-    writer.writerows(
-        [*first_cells(row.prediction), CLASS_KEYS[row.label], one_line(row.sha256), *origin_cells(row.prediction)]
-        for row in rows
-    )
+    writer.writerows(_labelled_cells_of(row) for row in rows)
     write_atomically(path, stream.getvalue().encode())
+
+
+def _labelled_cells_of(row: LabelledRow) -> list[str]:
+    told = row.prediction
+    return [*first_cells(told), CLASS_KEYS[row.label], one_line(row.sha256), *origin_cells(told), told.laboratory]
 
 
 def read_labelled_table(path: Path) -> LabelledTable:

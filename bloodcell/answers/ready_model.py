@@ -17,8 +17,9 @@ from bloodcell.answers.unlikeness import Refusal
 from bloodcell.config import Precision
 from bloodcell.images.model_input import as_images, prepare_image
 from bloodcell.measures.calibration import probabilities_of
+from bloodcell.paths import ELSEWHERE_WEIGHTS, SHIPPED_WEIGHTS
 from bloodcell.weights.card import WeightsCard
-from bloodcell.weights.elsewhere import CELL_QUESTION, elsewhere_card
+from bloodcell.weights.elsewhere import CELL_QUESTION, knows_one_laboratory
 from bloodcell.weights.file import LoadedWeights, load_weights
 
 
@@ -88,44 +89,33 @@ class ReadyModel:
 
 
 class ElsewhereModel:
-    """The weights for other laboratories, made ready when the first image needs them."""
+    """The weights for other laboratories, put on a device when the first image needs them."""
 
-    def __init__(self, card: WeightsCard, *, device: str, precision: Precision, engine: EngineName) -> None:
-        self.card = card
-        self._make = partial(ReadyModel, device=device, precision=precision, engine=engine)
-        self._weights: LoadedWeights | None = None
+    def __init__(self, weights: LoadedWeights, *, device: str, precision: Precision, engine: EngineName) -> None:
+        self.card, self.weights = weights.card, weights
+        self._make = partial(ReadyModel, weights, device=device, precision=precision, engine=engine)
         self._model: ReadyModel | None = None
         self._lock = threading.Lock()
 
     @classmethod
     def for_weights(cls, card: WeightsCard, engine: Engine) -> "ElsewhereModel | None":
-        """Return what answers where weights with this card do not, computed as they are; None: they always do."""
-        if (other := elsewhere_card(card)) is None:
-            return None
-        name: EngineName = "openvino" if engine.name == "openvino" else "torch"
-        return cls(other, device=engine.device.type, precision=engine.precision, engine=name)
-
-    @property
-    def weights(self) -> LoadedWeights:
-        """Load them, once.
+        """Return what answers where weights with this card do not, computed as they are; None: they always do.
 
         Raises:
-            WeightsError: the file is damaged.
+            WeightsError: the weights that ship for it are missing or damaged.
         """
-        if self._weights is None:
-            self._weights = load_weights(self.card.name)
-        return self._weights
+        if not knows_one_laboratory(card):
+            return None
+        name: EngineName = "openvino" if engine.name == "openvino" else "torch"
+        weights = load_weights(SHIPPED_WEIGHTS / f"{ELSEWHERE_WEIGHTS}.safetensors")
+        return cls(weights, device=engine.device.type, precision=engine.precision, engine=name)
 
     @property
     def model(self) -> ReadyModel:
-        """Make it ready, once.
-
-        Raises:
-            WeightsError: as `weights`.
-        """
+        """Make it ready, once."""
         with self._lock:
             if self._model is None:
-                self._model = self._make(self.weights)
+                self._model = self._make()
             return self._model
 
     def prepare(self, image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`gate`: fit what weights refuse to the images that they were trained on."""
+"""`gate`: fit what weights call unlike the images that they were trained on."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from bloodcell.commands.arguments import Commands, image_bar
 
 def add_to(commands: Commands) -> None:
     """Name the command's arguments."""
-    gate = commands.add_parser("gate", help="fit again what published weights refuse; `publish` does it too")
+    gate = commands.add_parser("gate", help="fit again what published weights call unlike home; `publish` does it too")
     gate.set_defaults(run=run)
     gate.add_argument("name", metavar="NAME", help="of the weights")
     gate.add_argument("--data", type=Path, required=True, metavar="DIR", help="the dataset of their training")
@@ -31,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     if not card.gate:
-        print(f"'{card.name}' was trained on too few images for a gate; it refuses nothing.")
+        print(f"'{card.name}' was trained on too few images for a gate; it calls nothing unlike.")
         return 0
     print(
-        f"The gate of '{card.name}' knows {card.gate['fitted_on']} training images and refuses "
-        f"{card.gate['held_out_refused']} of {card.gate['held_out']} that it was not fitted to."
+        f"The gate of '{card.name}' knows {card.gate['fitted_on']} training images and calls "
+        f"{card.gate['held_out_refused']} of {card.gate['held_out']} that it was not fitted to unlike them."
     )
     return 0

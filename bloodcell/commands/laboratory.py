@@ -1,10 +1,13 @@
 """`laboratory`: name labelled folders of other laboratories, and ask whose laboratory images come from."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from bloodcell.answers.engine_choice import chosen_engine
 from bloodcell.commands.arguments import Commands, add_device
-from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.errors import DatasetError
+from bloodcell.paths import DEFAULT_WEIGHTS, readable_path
 
 
 def add_to(commands: Commands) -> None:
@@ -27,12 +30,16 @@ def add_to(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     from bloodcell.laboratories.named import laboratory, laboratory_names
 
-    names = laboratory_names()
+    names, damaged = laboratory_names(), 0
     for name in names:
-        print(laboratory(name).words())
+        try:
+            print(laboratory(name).words())
+        except DatasetError as error:
+            damaged += 1
+            print(f"bloodcell: {readable_path(str(error))}", file=sys.stderr)
     if not names:
         print("No laboratory yet. Add one: python -m bloodcell laboratory add DIR --name NAME")
-    return 0
+    return 1 if damaged else 0
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -43,20 +50,17 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _verdict(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from bloodcell.answers.classifier import Classifier
     from bloodcell.answers.image_sources import open_sources
+    from bloodcell.commands.tray_progress import TrayProgress
     from bloodcell.devices.allocator import keep_freed_memory
-    from bloodcell.laboratories.verdict import tray_verdict
+    from bloodcell.laboratories.tray import answer_tray
 
     keep_freed_memory(options.device)
-    classifier = Classifier.load(options.weights, device=options.device)
-    with open_sources(options.paths) as found:
-        answers = classifier.answers(found.sources)
-        rows = [answer.row for answer in tqdm(answers, total=len(found.sources), unit="image", disable=None)]
-    verdict = tray_verdict(rows, classifier.card)
+    classifier = Classifier.load(options.weights, device=options.device, engine=chosen_engine())
+    with open_sources(options.paths) as found, TrayProgress(len(found.sources), None) as progress:
+        _, verdict = answer_tray(classifier, found.sources, on_answer=progress.take)
     print(f"Laboratory: {verdict.laboratory}. {verdict.reason}")
     if verdict.differences:
-        print(f"The middle one of the unlike cells: {verdict.differences}.")
-    return 1 if all(row.status == "error" for row in rows) else 0
+        print(f"Typical of the unlike cells, medians: {verdict.differences}.")
+    return progress.tell_what_failed(found.passed_over)

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bloodcell.answers.classifier import Classifier
+from bloodcell.answers.classifier import Answer, Classifier
 from bloodcell.answers.labelled_table import LabelledRow, write_labelled_table
-from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_COUNT, CLASS_KEYS
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
@@ -22,7 +21,8 @@ from bloodcell.devices.hardware import hardware_name
 from bloodcell.errors import DatasetError, LostFile, UnreadableImage
 from bloodcell.images.fingerprint import fingerprint, show_the_same
 from bloodcell.images.open_image import open_image, read_image_bytes
-from bloodcell.laboratories.verdict import TrayVerdict, tray_verdict, under_verdict
+from bloodcell.laboratories.tray import answer_tray
+from bloodcell.laboratories.verdict import TrayVerdict
 from bloodcell.measures.by_subtype import answers_by_subtype
 from bloodcell.measures.confidence import confidence_entries
 from bloodcell.measures.metrics import ClassFigures, ClassificationFigures, classification_figures
@@ -50,7 +50,7 @@ class Evaluation:
 
     @property
     def refused(self) -> int:
-        """How many images have no class, because they show no single cell."""
+        """How many images have no class, because they show no single cell or several pictures."""
         return sum(row.prediction.status == "refused" for row in self.rows)
 
     @property
@@ -81,7 +81,7 @@ class Evaluation:
             "confidence": confidence_entries(
                 labels,
                 probabilities,
-                temperature=classifier.card.temperature,
+                temperature=np.array([classifier.temperature_of(row.prediction.model_sha256) for row in judged]),
                 is_sure=np.array([row.prediction.status == "ok" for row in judged]),
             ),
             "subtypes": _subtype_entries([row.prediction.file for row in judged], labels, probabilities.argmax(axis=1)),
@@ -105,7 +105,7 @@ def evaluate(
 
     Args:
         known_sha256: hashes of the images that trained the weights or chose among them; None: those that the weights
-            themselves record, if any.
+            themselves record, if any. Those of the weights for other laboratories count in any case.
 
     Raises:
         DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one.
@@ -116,14 +116,16 @@ def evaluate(
     sources = [
         ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes, prints)) for file in files
     ]
-    answered: list[PredictionRow] = []
-    for answer in classifier.answers(sources):
-        answered.append(answer.row)
+    counted: set[int] = set()
+
+    def count(place: int, answer: Answer) -> None:
+        counted.add(place)
         if progress is not None:
-            progress(len(answered), len(files))
-    verdict = tray_verdict(answered, classifier.card)
+            progress(len(counted), len(files))
+
+    answered, verdict = answer_tray(classifier, sources, on_answer=count)
     rows = [
-        LabelledRow(prediction=under_verdict(row, verdict), label=file.label, sha256=hashes.get(file.relative_path, ""))
+        LabelledRow(prediction=row, label=file.label, sha256=hashes.get(file.relative_path, ""))
         for file, row in zip(files, answered, strict=True)
     ]
     judged = [row for row in rows if row.prediction.probabilities is not None]
@@ -142,7 +144,7 @@ def evaluate(
         dataset_fingerprint=_fingerprint(judged),
         seen_before=_seen_before(
             rows,
-            classifier.known_images if known_sha256 is None else known_sha256,
+            classifier.known_images if known_sha256 is None else known_sha256 | classifier.known_elsewhere,
             [file.relative_path in copies for file in files],
         ),
     )

@@ -6,12 +6,13 @@ from bloodcell.laboratories.evaluate import Evaluation
 from bloodcell.measures.statistics import wilson_interval
 
 
-def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "") -> dict[str, Any]:
+def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "", is_home: bool = False) -> dict[str, Any]:
     """Return what a card holds of a laboratory, plain JSON values.
 
     Args:
         name: of the laboratory, in words.
         source: where its images come from, with their licence.
+        is_home: whether the weights come from it.
     """
     figures, rows = evaluation.figures, [row.prediction for row in evaluation.rows]
     answered = [row for row in evaluation.rows if row.prediction.predicted is not None]
@@ -30,5 +31,6 @@ def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "") -> 
         "unlike": evaluation.verdict.unlike,
         "trained_on": evaluation.seen_before,
         "recall": {str(one.label): [round(one.recall, 4), one.support] for one in figures.per_class if one.occurs},
+        **({"home": True} if is_home else {}),
         **({"source": source} if source else {}),
     }

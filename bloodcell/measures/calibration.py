@@ -30,14 +30,14 @@ def probabilities_of(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 
-def at_temperature_one(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def at_temperature_one(probabilities: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
     """Return what probabilities were before a temperature: (N, K), each row summing to 1, float64.
 
     Args:
         probabilities: (N, K), calibrated with the temperature; 0 stays 0.
-        temperature: above 0.
+        temperature: above 0, one for all or (N,).
     """
-    powered = np.asarray(probabilities, dtype=np.float64) ** temperature
+    powered = np.asarray(probabilities, dtype=np.float64) ** np.reshape(temperature, (-1, 1))
     return np.asarray(powered / powered.sum(axis=1, keepdims=True))
 
 

@@ -11,14 +11,14 @@ from bloodcell.measures.statistics import wilson_interval
 
 
 def confidence_entries(
-    labels: np.ndarray, probabilities: np.ndarray, *, temperature: float, is_sure: np.ndarray
+    labels: np.ndarray, probabilities: np.ndarray, *, temperature: float | np.ndarray, is_sure: np.ndarray
 ) -> dict[str, Any]:
     """Return what a card says of the confidences, plain JSON values.
 
     Args:
         labels: (N,) class indices.
         probabilities: (N, K), calibrated.
-        temperature: with which they were calibrated.
+        temperature: with which they were calibrated, one for all or (N,).
         is_sure: (N,) booleans: the answer was shown without asking for a second look.
 
     Returns:

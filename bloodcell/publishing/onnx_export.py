@@ -179,7 +179,7 @@ def _with_metadata(data: bytes, card: WeightsCard) -> bytes:
             "std_inside": json.dumps(card.std),
             "temperature_inside": repr(card.temperature),
             "review_threshold": repr(card.review_threshold),
-            "not_inside": "The gate, by which the program refuses what is no single blood cell.",
+            "not_inside": "The gate, by which the program tells other laboratories and what is no single blood cell.",
             "licence": card.licence,
             "use": "Research use only, not for diagnosis.",
         },

@@ -20,6 +20,7 @@ from bloodcell.images.model_input import normalise
 from bloodcell.publishing.gate_fit import FEWEST_IMAGES, fit_gate
 from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
 from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.elsewhere import CELL_QUESTION
 from bloodcell.weights.file import LoadedWeights, load_weights
 
 _CHUNK = 32
@@ -87,10 +88,16 @@ def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress)
     """Fit a gate for weights that exist already, and return them with it and the split that they were trained on.
 
     Raises:
-        WeightsError: the weights cannot be read, or their card does not say how they were trained.
+        WeightsError: the weights cannot be read, their gate is of another kind, or their card does not say how they
+            were trained.
         DatasetError: the folders do not hold the images that the weights were trained on.
     """
     weights = load_weights(name_or_path)
+    if weights.card.gate.get("kind") == CELL_QUESTION:
+        raise WeightsError(
+            f"'{weights.card.name}' asks whether an image shows a cell, in any laboratory; that was learnt with its "
+            "classes and is not fitted to a dataset."
+        )
     split = split_of(weights.card, folders, progress)
     return with_gate(weights, folders, split, progress), split
 

@@ -6,20 +6,21 @@ from typing import Any
 
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.subtype import SUBTYPES, Subtype, subtype_name
+from bloodcell.errors import WeightsError
 from bloodcell.report.card_seeds import seeds_table
 from bloodcell.report.class_mix_table import mix_table
 from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
 from bloodcell.report.table import Table
 from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.weights.card import WeightsCard
+from bloodcell.weights.elsewhere import CELL_QUESTION
 
 INTENDED_USE = (
-    "Teaching and research on single white blood cells, erythroblasts and platelets, stained and photographed as the "
-    "training images were. Not for diagnosis."
+    "Teaching and research on images of single white blood cells, erythroblasts and platelets. Not for diagnosis."
 )
 LIMITS = (
-    "Figures hold for the laboratory, microscope, stain and healthy donors of the training images. Leukaemic cells, "
-    "parasites and artefacts are none of the eight classes."
+    "Figures hold for the laboratories, microscopes and stains that they were measured on, and for healthy donors. "
+    "Leukaemic cells, parasites and artefacts are none of the eight classes."
 )
 _SETS = {
     "test": "Test images (kept apart from every choice)",
@@ -53,7 +54,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
     for builder in builders:
         try:
             table = builder(card)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, WeightsError):
             # A stranger's card, or one of another version: it does not state this.
             continue
         if table.rows:
@@ -96,8 +97,9 @@ def _accuracy(card: WeightsCard) -> Table:
         rows=tuple(rows),
         note="Right: the class with the highest probability is the true one, whether it is shown or not. Macro-F1: the "
         "mean over the classes that occur of F1, which is high where most cells of a class are found and most answers "
-        "of that class are right. Confident: not refused, and with a confidence of "
-        f"{_share(card.review_threshold)} or more (the review threshold). The page Classify calls them sure.",
+        "of that class are right. Confident: like the training images, and with "
+        f"a confidence of {_share(card.review_threshold)} or more (the review threshold). The page Classify calls them "
+        "sure.",
     )
 
 
@@ -187,7 +189,7 @@ def _calibration(card: WeightsCard) -> Table:
 def _second_look(card: WeightsCard) -> Table:
     stated = card.metrics["test"]["confidence"]
     rows = [(f"the {_share(part['share'], 0)} with the lowest confidence", *_caught(part)) for part in stated["review"]]
-    unsure = f"confidence below {_share(card.review_threshold)} (the review threshold), or refused"
+    unsure = f"confidence below {_share(card.review_threshold)} (the review threshold), unlike training, or refused"
     rows.append((unsure, *_caught(stated["threshold"])))
     return Table(
         name="second-look",
@@ -215,12 +217,13 @@ def _gate(card: WeightsCard) -> Table:
         rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
     return Table(
         name="gate",
-        title="What it refuses to answer for",
+        title="What it refuses, and what it calls sure",
         columns=("Images", "n", "Refused (95 % interval)", "Confident answers", "Of these wrong"),
         rows=tuple(rows),
-        note="The gate is the part of the program that refuses images unlike those trained on. What it looks at was "
-        "chosen with photographs, fields and foreign cells of these sets in view: their rows are optimistic. All cells "
-        "of one other laboratory are one case, so they have no interval.",
+        note="Images that are unlike those trained on are handed to weights for other laboratories, which refuse what "
+        "is no cell and give everything else a class for review. What is looked at was chosen with photographs, fields "
+        "and foreign cells of these sets in view, and those weights were trained on most of BCCD's cells and fields: "
+        "the rows are optimistic. All cells of one other laboratory are one case, so they have no interval.",
     )
 
 
@@ -303,11 +306,13 @@ def _pairs(name: str, title: str, values: Mapping[str, Any]) -> Table:
 
 
 def _gate_words(card: WeightsCard) -> str:
+    if card.gate.get("kind") == CELL_QUESTION:
+        return "asks whether an image shows a single cell; learnt together with the classes"
     try:
         held_out, known = (int(card.gate[key]) for key in ("held_out", "fitted_on"))
     except (KeyError, TypeError, ValueError):
         return "none: every image gets an answer" if not card.gate else "its card does not say what it was fitted to"
-    words = f"knows {known:,} training images; limit set on {held_out:,} scores so that about 1 in 1,000 is refused"
+    words = f"knows {known:,} training images; limit set on {held_out:,} scores so that about 1 in 1,000 is unlike them"
     test = card.metrics.get("test")
     if isinstance(test, Mapping) and isinstance(test.get("refused"), int):
         words += f"; refused {test['refused']:,} of {int(test['n']):,} test images"

@@ -21,17 +21,27 @@ def is_of_other_laboratory(entry: Mapping[str, Any]) -> bool:
 def _measured_words(card: WeightsCard) -> str:
     try:
         untrained = [
-            (str(entry["name"]), int(entry["n"]), int(entry["correct"]))
+            (
+                str(entry["name"]),
+                int(entry["n"]),
+                int(entry["correct"]),
+                int(entry["sure"]),
+                int(entry["right_of_sure"]),
+            )
             for entry in card.metrics["laboratories"]
-            if entry["trained_on"] == 0 and entry["laboratory"] == "other"
+            if entry["trained_on"] == 0 and not entry.get("home") and int(entry["n"]) > 0
         ]
     except (KeyError, TypeError, ValueError):
         return ""
     if not untrained:
         return ""
-    measured = "; ".join(f"{name}: {100 * right / n:.0f} % of {n:,} cells right" for name, n, right in untrained)
+    measured = "; ".join(
+        f"{name}: {100 * right / n:.0f} % of {n:,} cells right, {sure:,} called sure"
+        + (f", {sure - right_of_sure:,} of these wrong" if sure else "")
+        for name, n, right, sure, right_of_sure in untrained
+    )
     return (
-        "A tray from one is told by its looks; every cell then gets its likeliest class for review, and none counts as "
-        f"sure. Measured where nothing was trained on: {measured}. However many cells, that is "
+        "A tray from one is mostly told by its looks; every cell then gets its likeliest class for review, and none "
+        f"counts as sure. Measured where nothing was trained on: {measured}. However many cells, that is "
         f"{len(untrained)} {'laboratory' if len(untrained) == 1 else 'laboratories'}, and says little about the next."
     )

@@ -51,7 +51,7 @@ class WeightsCard:
     code_version: str
     licence: str
     gate: dict[str, Any] = field(default_factory=dict)
-    """How the gate refuses images that are unlike those trained on; empty: these weights refuse nothing."""
+    """How the gate tells images that are unlike those trained on, or that show no cell; empty: there is none."""
     tensors_sha256: str = ""
     """Hash of the .safetensors file, hexadecimal."""
 

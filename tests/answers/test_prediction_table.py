@@ -188,8 +188,8 @@ def write_three(folder: Path) -> Path:
 
 def test_a_labelled_table_adds_label_and_hash_behind_the_model(tmp_path: Path) -> None:
     lines = write_three(tmp_path).read_bytes().decode().split("\r\n")
-    assert lines[0] == ",".join((*COLUMNS[:15], "label", "sha256", *COLUMNS[15:18]))
-    assert lines[1].endswith(",immature_granulocyte,01,cd34,bf16,torch")
+    assert lines[0] == ",".join((*COLUMNS[:15], "label", "sha256", *COLUMNS[15:]))
+    assert lines[1].endswith(",immature_granulocyte,01,cd34,bf16,torch,")
 
 
 def test_a_labelled_table_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from bloodcell.answers.classifier import Answer, Classifier
 from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.errors import BloodcellError
-from bloodcell.laboratories.verdict import TrayVerdict, tray_verdict, under_verdict
+from bloodcell.laboratories.verdict import TrayVerdict, is_for_elsewhere, tray_verdict, under_verdict
+from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.weights.card import WeightsCard, find_weights, read_card
 from webui.parts.session_keys import CLASSIFY_CELLS, CLASSIFY_CHOSEN, CLASSIFY_NOTICE, CLASSIFY_WAITING
 from webui.parts.thumbnails import jpeg_bytes
@@ -36,6 +38,8 @@ class WaitingImage:
     """Class index that is known beforehand, of examples only."""
     cell_id: str | None = None
     """The cell that the answer belongs to; None makes a new cell."""
+    is_home: bool = True
+    """Whether it may come from the laboratory that the weights know."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,11 +59,13 @@ class Cell:
     field_of_view: float
     content: bytes | None
     """The image's file; None where it could not be read or the files of this session are too large to be kept."""
+    asked: str
+    """Name of the weights that were asked; others answer for cells of other laboratories."""
 
     @property
     def answered_by(self) -> tuple[str, ...]:
-        """What answered: name of the model, hash of all that decides, precision, engine."""
-        return (self.row.model, self.row.answer_sha256, self.row.precision, self.row.engine)
+        """What was asked: name of the model, hash of all that decides, precision, engine."""
+        return (self.asked, self.row.answer_sha256, self.row.precision, self.row.engine)
 
 
 def session_cells() -> list[Cell]:
@@ -70,26 +76,41 @@ def session_cells() -> list[Cell]:
 
 def session_tray() -> tuple[list[Cell], TrayVerdict]:
     """Return the cells of this session as they stand in their tray, and what it says of its laboratory."""
-    cells = session_cells()
-    verdict = tray_verdict([cell.row for cell in cells], _card_of(cells))
+    cells, verdict = session_cells(), session_verdict()
     return [replace(cell, row=under_verdict(cell.row, verdict)) for cell in cells], verdict
+
+
+def session_verdict() -> TrayVerdict:
+    """Return what the cells of this session say of their laboratory; examples say nothing beside others."""
+    cells = session_cells()
+    handed_in = [cell for cell in cells if cell.label is None] or cells
+    return tray_verdict([cell.row for cell in handed_in], _card_asked(handed_in))
 
 
 def cell_by_id(cell_id: str) -> Cell | None:
     """Return a cell of this session as it stands in its tray; None where it was removed."""
-    return next((cell for cell in session_tray()[0] if cell.id == cell_id), None)
+    cell = next((cell for cell in session_cells() if cell.id == cell_id), None)
+    return None if cell is None else replace(cell, row=under_verdict(cell.row, session_verdict()))
 
 
-def _card_of(cells: Sequence[Cell]) -> WeightsCard | None:
-    """Return the card of the weights that answered last; None where they are gone or others by now."""
-    row = next((cell.row for cell in reversed(cells) if cell.row.status != "error"), None)
-    if row is None:
+def _card_asked(cells: Sequence[Cell]) -> WeightsCard | None:
+    """Return the card of the weights that were asked; None where several were, or they are gone or others by now."""
+    answered = [cell for cell in cells if cell.row.status != "error"]
+    asked = {cell.answered_by for cell in answered}
+    if len(asked) != 1:
+        return None if asked else _card_named(DEFAULT_WEIGHTS)
+    name, answered_with, precision, _ = answered[0].answered_by
+    card = _card_named(name)
+    if card is None or precision not in COMPUTED_PRECISIONS:
         return None
+    return card if answer_sha256(card, precision) == answered_with else None
+
+
+def _card_named(name: str) -> WeightsCard | None:
     try:
-        card = read_card(find_weights(row.model))
+        return read_card(find_weights(name))
     except BloodcellError:
         return None
-    return card if card.tensors_sha256 == row.model_sha256 else None
 
 
 def add_waiting(images: Iterable[WaitingImage]) -> None:
@@ -109,15 +130,7 @@ def add_waiting(images: Iterable[WaitingImage]) -> None:
 def answer_anew(cells: Iterable[Cell]) -> None:
     """Queue cells whose files are kept to be answered once more; each keeps its answer until it has the new one."""
     waiting = waiting_images()
-    waiting.extend(
-        WaitingImage(
-            source=ImageSource(name=cell.row.file, read=held_bytes(cell.content)),
-            label=cell.label,
-            cell_id=cell.id,
-        )
-        for cell in cells
-        if cell.content is not None
-    )
+    waiting.extend(_again(cell) for cell in cells if cell.content is not None)
 
 
 def read_waiting(classifier: Classifier) -> None:
@@ -127,9 +140,12 @@ def read_waiting(classifier: Classifier) -> None:
     then. *Stop* in the toolbar ends the run in the middle, and what is on the page stays there.
     """
     waiting, cells = waiting_images(), session_cells()
-    images = list(waiting)
+    # Those for other laboratories are read in a pass of their own.
+    is_home = waiting[0].is_home
+    images = [image for image in waiting if image.is_home == is_home]
     total = len(images)
-    bar = st.progress(0.0, text=f"Reading {counted(total, 'image', 'images')} …")
+    why = "" if is_home else " once more, as of another laboratory"
+    bar = st.progress(0.0, text=f"Reading {counted(total, 'image', 'images')}{why} …")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Show what was read", key="classify_show_read", icon=":material/refresh:")
         st.caption(
@@ -137,14 +153,14 @@ def read_waiting(classifier: Classifier) -> None:
         )
     contents: dict[int, bytes] = {}
     sources = [_noting(image.source, contents, place) for place, image in enumerate(images)]
-    answers = classifier.answers(sources, heat_maps=True)
+    answers = classifier.answers(sources, heat_maps=True, is_home=is_home)
     try:
         for place, (image, answer) in enumerate(zip(images, answers, strict=True)):
-            cell = _cell_of(image, answer, contents.pop(place, None), cells)
+            cell = _cell_of(image, answer, contents.pop(place, None), cells, asked=classifier.card.name)
             # A click starts the page's next run before this one has noticed; whoever takes the image keeps the cell.
             if _took(waiting, image):
                 _keep(cell, cells, is_new=image.cell_id is None)
-            bar.progress((place + 1) / total, text=f"{place + 1:,} of {total:,} images read")
+            bar.progress((place + 1) / total, text=f"{place + 1:,} of {total:,} images read{why}")
     except BloodcellError as error:
         waiting.clear()
         st.session_state[CLASSIFY_NOTICE] = error_words(error)
@@ -152,7 +168,22 @@ def read_waiting(classifier: Classifier) -> None:
         # Otherwise every later run of the page would meet the same images again.
         waiting.clear()
         raise
+    if not waiting:
+        _ask_elsewhere(classifier.card)
     st.rerun()
+
+
+def _ask_elsewhere(card: WeightsCard) -> None:
+    """Queue the cells of a tray of another laboratory that the home weights gave a class, for those that know more."""
+    verdict = session_verdict()
+    again = [cell for cell in session_cells() if cell.content is not None and is_for_elsewhere(cell.row, verdict, card)]
+    waiting_images().extend(_again(cell, is_home=False) for cell in again)
+
+
+def _again(cell: Cell, *, is_home: bool = True) -> WaitingImage:
+    assert cell.content is not None
+    source = ImageSource(name=cell.row.file, read=held_bytes(cell.content))
+    return WaitingImage(source=source, label=cell.label, cell_id=cell.id, is_home=is_home)
 
 
 def remove_all() -> None:
@@ -195,7 +226,7 @@ def _took(waiting: deque[WaitingImage], image: WaitingImage) -> bool:
     return True
 
 
-def _cell_of(image: WaitingImage, answer: Answer, content: bytes | None, others: Sequence[Cell]) -> Cell:
+def _cell_of(image: WaitingImage, answer: Answer, content: bytes | None, others: Sequence[Cell], *, asked: str) -> Cell:
     kept_bytes = sum(len(cell.content) for cell in others if cell.content is not None and cell.id != image.cell_id)
     has_room = content is not None and kept_bytes + len(content) <= MAXIMUM_FILE_BYTES
     return Cell(
@@ -206,6 +237,7 @@ def _cell_of(image: WaitingImage, answer: Answer, content: bytes | None, others:
         thumbnail=None if answer.image is None else _data_url(jpeg_bytes(answer.image, THUMBNAIL_SIDE_PX)),
         heat_maps=None if answer.heat_maps is None else answer.heat_maps.astype(np.float16),
         field_of_view=answer.field_of_view,
+        asked=asked,
         content=content if has_room and answer.image is not None else None,
     )
 

@@ -9,7 +9,9 @@ import streamlit as st
 from PIL import Image
 
 from bloodcell.datasets.example_cells import example_cells
+from bloodcell.errors import BloodcellError
 from bloodcell.laboratories.verdict import TrayVerdict
+from bloodcell.paths import SHIPPED_WEIGHTS
 from webui.classify.cells import Cell
 from webui.parts.words import counted, plain_words, sentence_words
 
@@ -38,7 +40,7 @@ def show_laboratory(cells: Sequence[Cell], verdict: TrayVerdict) -> None:
         return
     with st.expander("What differs", icon=":material/compare:", expanded=False):
         if verdict.differences:
-            st.markdown(sentence_words(f"the middle one of the unlike cells has a {verdict.differences}"))
+            st.markdown(sentence_words(f"typical of the unlike cells, medians: {verdict.differences}"))
         here, home = st.columns(2)
         count = min(_PICTURES, len(unlike))
         here.image(
@@ -47,23 +49,35 @@ def show_laboratory(cells: Sequence[Cell], verdict: TrayVerdict) -> None:
             alt="Cells of this tray that are unlike those that the model knows",
             width="stretch",
         )
-        home.image(
-            _known_cells(),
-            caption="Cells of the laboratory that the model knows",
-            alt="Cells of the laboratory that the model knows",
-            width="stretch",
-        )
+        if _knows_the_examples(unlike[0].asked):
+            home.image(
+                _side_by_side(_known_cells()),
+                caption="Cells of the laboratory that the model knows",
+                alt="Cells of the laboratory that the model knows",
+                width="stretch",
+            )
 
 
-@st.cache_data(show_spinner=False, max_entries=1)
-def _known_cells() -> np.ndarray:
-    files = example_cells()
-    return _side_by_side([file.path.read_bytes() for file in files[:: len(files) // _PICTURES][:_PICTURES]])
+def _knows_the_examples(weights: str) -> bool:
+    """Whether weights come from the laboratory of the example cells: those that ship do."""
+    return (SHIPPED_WEIGHTS / f"{weights}.json").is_file() and len(_known_cells()) == _PICTURES
 
 
+def _known_cells() -> list[bytes]:
+    try:
+        return [file.path.read_bytes() for file in example_cells()[:: 24 // _PICTURES]][:_PICTURES]
+    except (BloodcellError, OSError):
+        # Without the examples there is nothing to stand beside; Classify says of the examples themselves what is wrong.
+        return []
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
 def _side_by_side(pictures: Sequence[bytes]) -> np.ndarray:
-    """Return pictures as squares of one size in a row, (160, N·160, 3) uint8."""
-    side = (_SIDE_PX, _SIDE_PX)
-    return np.concatenate(
-        [np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize(side)) for data in pictures], axis=1
-    )
+    """Return the middle squares of pictures at one scale, in a row, (160, N·160, 3) uint8."""
+    tiles = []
+    for data in pictures:
+        picture = Image.open(io.BytesIO(data)).convert("RGB")
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        tiles.append(np.asarray(picture.crop((left, top, left + side, top + side)).resize((_SIDE_PX, _SIDE_PX))))
+    return np.concatenate(tiles, axis=1)

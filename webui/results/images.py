@@ -10,7 +10,8 @@ import streamlit as st
 
 from bloodcell.answers.classifier import Classifier
 from bloodcell.answers.overlay import overlay
-from bloodcell.errors import BloodcellError
+from bloodcell.answers.reading_ahead import ImageSource
+from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.images.open_image import open_image, read_image_bytes
 from bloodcell.weights.card import find_weights, read_card, weights_names
 from webui.parts.data_choice import available_data_folders
@@ -138,8 +139,12 @@ def _classifier(weights: str, changed_ns: int) -> Classifier:
 @st.cache_data(max_entries=256, show_spinner="Explaining …")
 def _heat_map(weights: str, changed_ns: int, picture: bytes, explained: int) -> bytes:
     """Return the image under the heat map of a class, as JPEG."""
-    classifier, image = _classifier(weights, changed_ns), open_image(picture)
-    _, maps = classifier.probabilities_and_heat_maps([image])
-    of_class: np.ndarray = maps[0, explained]
-    mixed = overlay(image, of_class, field_of_view=classifier.card.field_of_view, strength=_HEAT_MAP_STRENGTH)
+    source = ImageSource(name="", read=lambda: picture)
+    # As it was answered: where the image is unlike home, by the weights for other laboratories.
+    answer = next(_classifier(weights, changed_ns).answers([source], heat_maps=True))
+    if answer.heat_maps is None:
+        raise UnreadableImage(answer.row.reason)
+    of_class: np.ndarray = answer.heat_maps[explained]
+    image = open_image(picture)
+    mixed = overlay(image, of_class, field_of_view=answer.field_of_view, strength=_HEAT_MAP_STRENGTH)
     return jpeg_bytes(mixed, _PICTURE_SIDE_PX)
