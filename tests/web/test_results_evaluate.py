@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.jobs import list_jobs, read_job, stop_job
-from bloodcell.paths import home_folder, published_weights
+from bloodcell.paths import home_folder, laboratories_folder, published_weights
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.weights.file import load_weights, save_weights
 from webui.results.answers import EVALUATION_TABLE, evaluations_folder
@@ -51,6 +52,24 @@ def _ended(folder: Path) -> None:
     while read_job(folder).is_active:
         assert time.monotonic() < deadline, read_job(folder)
         time.sleep(0.2)
+
+
+def _button(page: AppTest, label: str) -> Button:
+    return next(button for button in page.button if button.label == label)
+
+
+def test_a_dataset_becomes_a_laboratory_on_which_models_are_measured(own_model: str) -> None:
+    page = _opened()
+    page.text_input(key="results_laboratory_name").set_value("no name")
+    _button(page, "Add").click().run()
+    assert "name is up to 60 letters" in page.error[0].value
+    page.text_input(key="results_laboratory_name").set_value("north")
+    _button(page, "Add").click().run()
+    assert not page.exception
+    assert "Laboratory `north` was added." in page.success[0].value
+    assert page.selectbox(key="results_evaluation_data").options[0] == "Laboratory north"
+    (laboratories_folder() / "north.json").write_bytes(b"{}")
+    assert "Laboratory north" not in _opened().selectbox(key="results_evaluation_data").options
 
 
 def test_a_model_is_measured_in_the_background_and_its_mistakes_are_shown(own_model: str, drawn_dataset: Path) -> None:

@@ -1,12 +1,16 @@
 """The choice of a dataset folder: only what lies in BLOODCELL_DATA or in the home's data folder can be chosen."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import streamlit as st
 
 from bloodcell.datasets.folder_scan import folder_stamp, holds_classes, scan_dataset
+from bloodcell.errors import DatasetError
+from bloodcell.laboratories.named import laboratory, laboratory_names
 from bloodcell.paths import data_folder, own_data_folder
 
 NO_DATA_WORDS = (
@@ -34,13 +38,26 @@ def available_data_folders() -> dict[str, Path]:
     return found
 
 
-def chosen_data_folder(key: str, *, label: str = "Dataset") -> Path | None:
+def named_laboratories() -> dict[str, Path]:
+    """Return the folders of all laboratories that were added, by the name under which they are shown."""
+    found = {}
+    for name in laboratory_names():
+        # An entry that was damaged is told by `laboratory list`; here it is not offered.
+        with contextlib.suppress(DatasetError):
+            found[f"Laboratory {name}"] = laboratory(name).folder
+    return found
+
+
+def chosen_data_folder(
+    key: str, *, label: str = "Dataset", more: Mapping[str, Path] = MappingProxyType({})
+) -> Path | None:
     """Show the choice of a dataset; where there is none, say how to get one and return None.
 
     Args:
         key: the widget's, a name from `session_keys`.
+        more: further folders to choose from, by name; they come first.
     """
-    folders = available_data_folders()
+    folders = {**more, **available_data_folders()}
     if not folders:
         st.info(NO_DATA_WORDS.format(folder=own_data_folder()), icon=":material/folder_open:")
         return None

@@ -9,15 +9,18 @@ import streamlit as st
 
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ACTIVE, Job, enqueue_command, read_job, stop_job
+from bloodcell.laboratories.named import add_laboratory
 from bloodcell.paths import runs_folder, suites_folder
 from bloodcell.weights.card import weights_names
-from webui.parts.data_choice import chosen_data_folder
+from webui.parts.data_choice import chosen_data_folder, named_laboratories
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import (
     RESULTS_ANSWERS,
     RESULTS_EVALUATED,
     RESULTS_EVALUATION_DATA,
     RESULTS_EVALUATION_MODEL,
+    RESULTS_LABORATORY_DATA,
+    RESULTS_LABORATORY_NAME,
     RESULTS_VIEW,
 )
 from webui.parts.session_model import answering_weights
@@ -77,12 +80,13 @@ def show_evaluations() -> None:
                 key=RESULTS_EVALUATION_MODEL,
             )
         with right:
-            data = chosen_data_folder(RESULTS_EVALUATION_DATA)
+            data = chosen_data_folder(RESULTS_EVALUATION_DATA, label="Images", more=named_laboratories())
         disabled = title is None or data is None
         if st.form_submit_button("Evaluate", icon=":material/fact_check:", type="primary", disabled=disabled):
             assert title is not None
             assert data is not None
             _start(models[title], data)
+    _show_adding()
     if notice := st.session_state.pop(RESULTS_EVALUATED, ""):
         st.success(notice, icon=":material/check:")
     jobs = _evaluation_jobs()
@@ -90,6 +94,25 @@ def show_evaluations() -> None:
         show_polled(_show_active_jobs, every_seconds=_REFRESH_SECONDS)
     else:
         _show_jobs(jobs)
+
+
+def _show_adding() -> None:
+    """Show the form that names a dataset as a laboratory."""
+    with st.expander("Add a laboratory", icon=":material/add_home_work:"), st.form("results_laboratory_form"):
+        st.caption("A folder of labelled cells of one stain, microscope and camera gets a name, and is offered above.")
+        left, right = st.columns(2)
+        with left:
+            folder = chosen_data_folder(RESULTS_LABORATORY_DATA)
+        name = right.text_input("Its name", key=RESULTS_LABORATORY_NAME, placeholder="north_hospital_2026")
+        if st.form_submit_button("Add", icon=":material/add:", disabled=folder is None):
+            assert folder is not None
+            try:
+                added = add_laboratory(folder, name.strip())
+            except (BloodcellError, OSError) as error:
+                st.error(error_words(error))
+                return
+            st.session_state[RESULTS_EVALUATED] = f"Laboratory {name_as_markdown(added.name)} was added."
+            st.rerun()
 
 
 def _place_of_answering(models: dict[str, EvaluatedModel]) -> int:
