@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from bloodcell.answers.engine_choice import EngineName
@@ -26,7 +25,7 @@ from bloodcell.images.open_image import open_image
 from bloodcell.paths import ELSEWHERE_WEIGHTS
 from bloodcell.weights.answer_identity import AnsweredBy
 from bloodcell.weights.card import WeightsCard
-from bloodcell.weights.file import LoadedWeights, load_weights
+from bloodcell.weights.file import KnownImages, LoadedWeights, load_weights
 
 GROUP_SIZE = 16
 """Images that are decoded together, at least; the threads that do it wait for each other once per group. The files of
@@ -81,36 +80,28 @@ class Classifier:
         """
         self._own = ReadyModel(weights, device=device, precision=precision, engine=engine)
         self.card: WeightsCard = weights.card
-        self._known_images = weights.known_images
-        self._known_pictures = weights.known_pictures
+        self.known = weights.known
         self.device: torch.device = self._own.engine.device
         self.batch_size: int = self._own.engine.batch_size
         self.answered_by = AnsweredBy.of(self.card, precision=self._own.engine.precision, engine=self._own.engine.name)
         self._elsewhere = ElsewhereModel.for_weights(self.card, self._own.engine)
 
     @property
-    def known_images(self) -> frozenset[str] | None:
-        """Beginnings of the hashes of all images that trained what answers, or chose among it; None: not recorded."""
-        elsewhere = None if self._elsewhere is None else self._elsewhere.weights.known_images
-        return self._known_images if elsewhere is None or self._known_images is None else self._known_images | elsewhere
+    def knows_pictures(self) -> bool:
+        """Whether fingerprints are known of the images that trained what answers here."""
+        others = [] if self._elsewhere is None else [self._elsewhere.weights.known]
+        return any(known.pictures is not None for known in (self.known, *others))
 
-    @property
-    def known_elsewhere(self) -> frozenset[str]:
-        """Beginnings of the hashes of the images that the weights for other laboratories know; none: there are none."""
-        return frozenset() if self._elsewhere is None else self._elsewhere.weights.known_images or frozenset()
+    def known_to(self, model_sha256: str) -> KnownImages:
+        """Return the images that trained the weights with this hash, these or those for other laboratories."""
+        others = [] if self._elsewhere is None else [self._elsewhere.weights]
+        known = next((one.known for one in others if one.card.tensors_sha256 == model_sha256), None)
+        return self.known if known is None else known
 
     def temperature_of(self, model_sha256: str) -> float:
         """Return what calibrated the answers of these weights, or of those for other laboratories, by their hash."""
         cards = [self.card, *([] if self._elsewhere is None else [self._elsewhere.card])]
         return next((card.temperature for card in cards if card.tensors_sha256 == model_sha256), 1.0)
-
-    @property
-    def known_pictures(self) -> NDArray[np.float32] | None:
-        """(M, D) fingerprints of the same images; None: not recorded."""
-        elsewhere = None if self._elsewhere is None else self._elsewhere.weights.known_pictures
-        if elsewhere is None or self._known_pictures is None:
-            return self._known_pictures
-        return np.concatenate([self._known_pictures, elsewhere])
 
     @classmethod
     def load(

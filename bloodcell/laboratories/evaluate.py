@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -105,16 +105,20 @@ def evaluate(
 
     Args:
         known_sha256: hashes of the images that trained the weights or chose among them; None: those that the weights
-            themselves record, if any. Those of the weights for other laboratories count in any case.
+            themselves record, if any. What the weights for other laboratories answered is looked up among their own.
 
     Raises:
         DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one.
     """
     files = scan_dataset(data_folder).files
     hashes: dict[str, str] = {}
-    prints: dict[str, NDArray[np.float32]] | None = None if classifier.known_pictures is None else {}
+    prints: dict[str, NDArray[np.float32]] = {}
     sources = [
-        ImageSource(name=file.relative_path, read=partial(_read_and_hash, file, hashes, prints)) for file in files
+        ImageSource(
+            name=file.relative_path,
+            read=partial(_read_and_hash, file, hashes, prints if classifier.knows_pictures else None),
+        )
+        for file in files
     ]
     counted: set[int] = set()
 
@@ -131,7 +135,6 @@ def evaluate(
     judged = [row for row in rows if row.prediction.probabilities is not None]
     if not judged:
         raise DatasetError(f"None of the {len(rows)} images in {data_folder} can be read: {rows[0].prediction.reason}")
-    copies = _copies(prints, classifier.known_pictures)
     labels = np.array([row.label for row in judged], dtype=np.int64)
     probabilities = np.array([row.prediction.probabilities for row in judged])
     return Evaluation(
@@ -142,27 +145,38 @@ def evaluate(
             (row.prediction.file, row.prediction.reason) for row in rows if row.prediction.status == "error"
         ),
         dataset_fingerprint=_fingerprint(judged),
-        seen_before=_seen_before(
-            rows,
-            classifier.known_images if known_sha256 is None else known_sha256 | classifier.known_elsewhere,
-            [file.relative_path in copies for file in files],
-        ),
+        seen_before=_seen_before(rows, classifier, known_sha256, prints),
     )
 
 
-def _copies(prints: dict[str, NDArray[np.float32]] | None, known: NDArray[np.float32] | None) -> set[str]:
-    """Return the names of files that show the same as an image that the weights know."""
-    if not prints or known is None:
+def _seen_before(
+    rows: Sequence[LabelledRow],
+    classifier: Classifier,
+    known_sha256: frozenset[str] | None,
+    prints: Mapping[str, NDArray[np.float32]],
+) -> int | None:
+    """Count the images that trained the weights that answered for them; None: not recorded."""
+    seen = 0
+    for model_sha256 in {row.prediction.model_sha256 for row in rows}:
+        known = classifier.known_to(model_sha256)
+        beginnings = known.beginnings
+        if known_sha256 is not None and model_sha256 == classifier.card.tensors_sha256:
+            beginnings = frozenset(map(short_hash, known_sha256))
+        if beginnings is None:
+            return None
+        of_these = [row for row in rows if row.prediction.model_sha256 == model_sha256]
+        copies = _copies({row.prediction.file for row in of_these}, prints, known.pictures)
+        seen += sum(short_hash(row.sha256) in beginnings or row.prediction.file in copies for row in of_these)
+    return seen
+
+
+def _copies(names: Set[str], prints: Mapping[str, NDArray[np.float32]], known: NDArray[np.float32] | None) -> set[str]:
+    """Return those names of files that show the same as an image that the weights know."""
+    of_these = {name: one for name, one in prints.items() if name in names}
+    if not of_these or known is None:
         return set()
-    shown = show_the_same(np.stack(list(prints.values())), known)
-    return {name for name, is_copy in zip(prints, shown, strict=True) if is_copy}
-
-
-def _seen_before(rows: Sequence[LabelledRow], known: frozenset[str] | None, is_copy: Sequence[bool]) -> int | None:
-    if known is None:
-        return None
-    beginnings = {short_hash(sha256) for sha256 in known}
-    return sum(short_hash(row.sha256) in beginnings or copy for row, copy in zip(rows, is_copy, strict=True))
+    shown = show_the_same(np.stack(list(of_these.values())), known)
+    return {name for name, is_copy in zip(of_these, shown, strict=True) if is_copy}
 
 
 def _subtype_entries(files: Sequence[str], labels: np.ndarray, predicted: np.ndarray) -> list[dict[str, Any]]:
@@ -187,9 +201,10 @@ def _read_and_hash(file: LabelledFile, hashes: dict[str, str], prints: dict[str,
             f"Reading the images stopped at {readable_path(file.path)}: {error} See that the disk or share is there."
         ) from error
     hashes[file.relative_path] = hashlib.sha256(data).hexdigest()
-    if prints is not None:
-        with contextlib.suppress(UnreadableImage):  # its row says why it cannot be read
-            prints[file.relative_path] = fingerprint(open_image(data))
+    if prints is None:
+        return data
+    with contextlib.suppress(UnreadableImage):  # its row says why it cannot be read
+        prints[file.relative_path] = fingerprint(open_image(data))
     return data
 
 

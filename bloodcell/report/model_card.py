@@ -217,7 +217,7 @@ def _gate(card: WeightsCard) -> Table:
         rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
     return Table(
         name="gate",
-        title="What it refuses, and what it calls sure",
+        title="What it refuses, and where it is confident",
         columns=("Images", "n", "Refused (95 % interval)", "Confident answers", "Of these wrong"),
         rows=tuple(rows),
         note="Images that are unlike those trained on are handed to weights for other laboratories, which refuse what "

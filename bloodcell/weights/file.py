@@ -30,6 +30,16 @@ _KNOWN_BYTES = 8
 """Of each hash: enough that no two of a billion images are likely to share them."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class KnownImages:
+    """The images that trained weights or chose among them."""
+
+    beginnings: frozenset[str] | None
+    """Of their SHA-256, see `short_hash`; None: not recorded."""
+    pictures: NDArray[np.float32] | None
+    """(M, D) fingerprints, see `images/fingerprint.py`; None: not recorded."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedWeights:
     """A model ready to answer, and what it is."""
@@ -44,6 +54,11 @@ class LoadedWeights:
     recorded."""
     known_pictures: NDArray[np.float32] | None = None
     """(M, D) fingerprints of the same images, see `images/fingerprint.py`; None: not recorded."""
+
+    @property
+    def known(self) -> KnownImages:
+        """Both of them."""
+        return KnownImages(beginnings=self.known_images, pictures=self.known_pictures)
 
 
 def short_hash(sha256: str) -> str:

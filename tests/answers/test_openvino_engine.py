@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,12 +76,17 @@ def test_classes_refusals_probabilities_and_heat_maps_are_those_of_torch() -> No
     np.testing.assert_allclose(other_maps, maps, atol=1e-3, rtol=0)
 
 
+def _without_score(reason: str) -> str:
+    return re.sub(r"\(score −?[\d.]+,", "(score,", reason)
+
+
 @needs_openvino
 @needs_bf16
 def test_in_bf16_it_comes_to_the_verdicts_of_torch() -> None:
     with_torch, with_openvino = both("bf16")
     rows, others = with_torch.rows(pictures()), with_openvino.rows(pictures())
-    assert [row.reason for row in others] == [row.reason for row in rows]
+    # Scores of what is no cell may round to another decimal.
+    assert [_without_score(row.reason) for row in others] == [_without_score(row.reason) for row in rows]
     difference = np.array([row.probabilities for row in rows]) - np.array([row.probabilities for row in others])
     assert np.abs(difference).max() < 0.05
 

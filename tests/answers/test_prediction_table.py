@@ -262,7 +262,7 @@ def test_a_table_tells_what_answered_once_each(tmp_path: Path) -> None:
 
 def test_a_labelled_table_of_an_older_version_is_read(tmp_path: Path) -> None:
     path = write_three(tmp_path)
-    lines = [line.rsplit(",", 3)[0] for line in path.read_bytes().decode().split("\r\n")[:-1]]
+    lines = [line.rsplit(",", 4)[0] for line in path.read_bytes().decode().split("\r\n")[:-1]]
     assert lines[0].endswith(",model_sha256,label,sha256")
     path.write_bytes("\r\n".join([*lines, ""]).encode())
     table = read_labelled_table(path)

@@ -17,7 +17,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cells(tmp_path: Path) -> Path:
-    write_synthetic_dataset(tmp_path / "cells", per_class=2, size_px=32, seed=0)
+    write_synthetic_dataset(tmp_path / "cells", per_class=2, size_px=64, seed=0)
     return tmp_path / "cells"
 
 
