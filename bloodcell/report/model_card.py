@@ -25,7 +25,6 @@ LIMITS = (
 _SETS = {
     "test": "Test images (kept apart from every choice)",
     "validation": "Validation images (the best epoch was picked on them: optimistic)",
-    "foreign": "One other laboratory (so without an interval)",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!&])")
 
@@ -44,8 +43,8 @@ def card_tables(card: WeightsCard) -> list[Table]:
         _calibration,
         _second_look,
         _laboratories,
+        _laboratory_classes,
         _gate,
-        _each_class("foreign"),
         _each_class("validation"),
         _facts,
         _recipe,
@@ -85,7 +84,7 @@ def _accuracy(card: WeightsCard) -> Table:
                     title,
                     f"{int(figures['n']):,}",
                     _share(float(figures["accuracy"])),
-                    "–" if key == "foreign" else _range(low, high),
+                    _range(low, high),
                     f"{float(figures['macro_f1']):.4f}" if "macro_f1" in figures else "–",
                     _sure(figures),
                 )
@@ -260,6 +259,23 @@ def _laboratories(card: WeightsCard) -> Table:
     )
 
 
+def _laboratory_classes(card: WeightsCard) -> Table:
+    entries = card.metrics["laboratories"]
+    rows = []
+    for label, cell_class in enumerate(CELL_CLASSES):
+        recalls = [entry["recall"].get(str(label)) for entry in entries]
+        shown = ["–" if recall is None else f"{_share(recall[0])} of {int(recall[1]):,}" for recall in recalls]
+        rows.append((cell_class.display_name, *shown))
+    return Table(
+        name="laboratory-classes",
+        title="Laboratory by laboratory, each class",
+        columns=("Class found", *(str(entry["name"]) for entry in entries)),
+        rows=tuple(rows),
+        note="The share of the cells of each class whose most probable class is theirs. A class that a laboratory does "
+        "not hold has a dash.",
+    )
+
+
 def _facts(card: WeightsCard) -> Table:
     return _pairs(
         "facts",
@@ -268,7 +284,7 @@ def _facts(card: WeightsCard) -> Table:
             "model": str(card.model),
             "reads": f"the central {_share(card.field_of_view)} of each side, at {card.image_size_px} px",
             **{f"training data: {key.replace('_', ' ')}": value for key, value in card.training_data.items()},
-            **_foreign_source(card),
+            **_laboratory_sources(card),
             "trained on": card.hardware,
             "review threshold": "confidence of " + _share(card.review_threshold),
             "gate": _gate_words(card),
@@ -290,10 +306,12 @@ def _measured_in(card: WeightsCard) -> dict[str, str]:
     return {"test images answered in": f"{test['precision']} by {test.get('engine', 'an engine that is not stated')}"}
 
 
-def _foreign_source(card: WeightsCard) -> dict[str, Any]:
-    foreign = card.metrics.get("foreign")
-    stated = foreign.get("source") if isinstance(foreign, Mapping) else None
-    return {"another laboratory's images": stated} if stated else {}
+def _laboratory_sources(card: WeightsCard) -> dict[str, str]:
+    try:
+        entries = [entry for entry in card.metrics["laboratories"] if entry.get("source")]
+        return {f"images of {entry['name']}": str(entry["source"]) for entry in entries}
+    except (KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _recipe(card: WeightsCard) -> Table:

@@ -56,7 +56,12 @@ def card() -> WeightsCard:
             "wrong_and_sure": None,
         }
     ]
-    metrics = {"test": test, "foreign": {**test, "source": "341 crops"}, "seeds": seeds, "gate": gate}
+    laboratory = {
+        **{"name": "North", "n": 200, "correct": 170, "accuracy_interval": [0.79, 0.89], "answered": 190},
+        **{"right_of_answered": 165, "sure": 40, "right_of_sure": 38, "refused": 10, "laboratory": "known"},
+        **{"trained_on": 0, "recall": {"1": [0.85, 200]}, "source": "200 crops"},
+    }
+    metrics = {"test": test, "laboratories": [laboratory], "seeds": seeds, "gate": gate}
     return replace(card_of("unet_encoder"), metrics=metrics, recipe={"epochs": 12})
 
 
@@ -77,7 +82,10 @@ def test_every_table_says_what_is_stored(card: WeightsCard) -> None:
     assert tables["second-look"].rows[1][1] == "12"
     assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "0", "–"),)
     assert tables["recipe"].rows == (("epochs", "12"),)
-    assert ("another laboratory's images", "341 crops") in tables["facts"].rows
+    north = ("North", "200", "0", "85.0 % (79.0 to 89.0 %)", "95.0 %", "40", "2", "5.0 %", "known")
+    assert tables["laboratories"].rows == (north,)
+    assert tables["laboratory-classes"].rows[:2] == (("Basophil", "–"), ("Eosinophil", "85.0 % of 200"))
+    assert ("images of North", "200 crops") in tables["facts"].rows
     assert ("SHA-256 of what decides, bf16", answer_sha256(card, "bf16")) in tables["facts"].rows
     assert ("test images answered in", "fp32 by torch") in tables["facts"].rows
 
@@ -109,7 +117,10 @@ def test_what_a_card_does_not_state_is_left_out() -> None:
     assert set(_tables(card_of("simple_cnn"))) == {"facts", "recipe"}
 
 
-@pytest.mark.parametrize("metrics", [{"test": {"n": "many"}}, {"test": 3}, {"gate": "x"}, {"seeds": {"runs": 1}}])
+@pytest.mark.parametrize(
+    "metrics",
+    [{"test": {"n": "many"}}, {"test": 3}, {"gate": "x"}, {"seeds": {"runs": 1}}, {"laboratories": [{"n": 0}]}],
+)
 def test_a_card_that_states_something_else_is_shown_without_it(metrics: dict[str, Any]) -> None:
     assert set(_tables(replace(card_of("simple_cnn"), metrics=metrics))) == {"facts", "recipe"}
 
