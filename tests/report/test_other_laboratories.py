@@ -33,10 +33,8 @@ def test_the_card_that_ships_says_that_another_laboratory_is_unproven_and_what_o
 def test_a_laboratory_that_passed_for_home_is_told_with_its_wrong_answers() -> None:
     alike = entry(name="South", sure=90, right_of_sure=81, laboratory="known")
     words = laboratory_words(with_laboratories(entry(), alike))
-    assert (
-        "North: 85 % of 200 cells right, 0 called sure; South: 85 % of 200" in words
+    assert "North: 85 % of 200 cells right, 0 called sure; South: 85 % of 200" in words
     assert "90 called sure, 9 of these wrong" in words
-    )
     assert "that is 2 laboratories" in words
 
 
