@@ -243,11 +243,15 @@ def _logits(model: CellClassifier, images: Tensor, progress: Progress) -> np.nda
 
 
 def half_precision_where_equal(
-    weights: LoadedWeights, images: Tensor, progress: Progress = lambda what, done, total: None
+    weights: LoadedWeights,
+    images: Tensor,
+    progress: Progress = lambda what, done, total: None,
+    *,
+    largest_change: float = LARGEST_CHANGE,
 ) -> dict[str, Tensor]:
     """Return the filters in float16 if every answer on the images stays the same, else all in float32.
 
-    The same means: the same class, and no probability moves by more than `LARGEST_CHANGE`. Batch norm and biases stay
+    The same means: the same class, and no probability moves by more than `largest_change`. Batch norm and biases stay
     float32: they are a thousandth of the size, and halving them as well doubles the change (measured on
     `unet_encoder`, 640 validation images).
 
@@ -263,5 +267,5 @@ def half_precision_where_equal(
         probabilities_of(_logits(model, images, progress), weights.card.temperature)
         for model in (weights.model, rounded)
     )
-    is_equal = (before.argmax(1) == after.argmax(1)).all() and np.abs(before - after).max() <= LARGEST_CHANGE
+    is_equal = (before.argmax(1) == after.argmax(1)).all() and np.abs(before - after).max() <= largest_change
     return half if is_equal else full
