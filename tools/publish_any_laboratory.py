@@ -1,4 +1,4 @@
-"""Publish a training of `tools.any_laboratory`: calibrate, choose the threshold of its gate, store, measure validation.
+"""Publish a training of `tools.any_laboratory` that `tools.refit_is_cell` went over: calibrate, choose, store, measure.
 
 All is chosen on held-out images: home images, fields of BCCD and slides of chula that were not trained on, as they are
 and varied as far as laboratories differ, and pictures of no cell.
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=SHIPPED_WEIGHTS, metavar="DIR")
     parser.add_argument("--data", type=Path, default=SHARED_DATA, metavar="DIR", help="with pbc_test, bccd and labs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", default="model.pt", help="file in TRAINED_DIR; default: %(default)s")
+    parser.add_argument("--checkpoint", default="refit.pt", help="file in TRAINED_DIR; default: %(default)s")
     options = parser.parse_args()
     state = torch.load(options.trained / options.checkpoint, weights_only=True)
     size_px = state.get("size_px", 128)

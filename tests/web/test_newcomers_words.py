@@ -113,7 +113,7 @@ def test_a_class_has_one_name_in_tables_and_on_pages(weights: str) -> None:
     card = read_card(SHIPPED_WEIGHTS / f"{weights}.json")
     tables = {table.name: table for table in card_tables(card)}
     of_classes = [table for name, table in tables.items() if name.startswith("classes-")]
-    assert len(of_classes) == 3
+    assert len(of_classes) == 2
     for table in of_classes:
         assert [row[0] for row in table.rows] == NAMES
         rows = list(csv.reader(io.StringIO(table.to_csv().decode())))
