@@ -74,4 +74,4 @@ class CellGate:
 
     def _refusal(self, odds: float) -> Refusal:
         measured = f"score {odds:.1f}, cells have {self.threshold:.1f} or more".replace("-", "−")
-        return Refusal(reason=f"no single cell was found ({measured})")
+        return Refusal(reason=f"not recognised as a single cell ({measured})")

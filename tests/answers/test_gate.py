@@ -148,7 +148,7 @@ def test_noise_stripes_and_boards_are_refused_with_what_differs(classifier: Clas
     board = np.repeat((((x // 20) + (y // 20)) % 2)[..., None] * 255, 3, axis=2)
     images = [picture.astype(np.uint8) for picture in (noise, stripes, board)]
     for reason in refusals(classifier, images):
-        assert reason.startswith("no single cell was found (score −")
+        assert reason.startswith("not recognised as a single cell (score −")
         assert f"; {UNLIKE_TRAINING}: " in reason
 
 

@@ -372,7 +372,7 @@ def test_a_refused_image_shows_the_reason_and_warns_of_its_probabilities() -> No
     (cell,) = _cells(page)
     assert cell.row.status == "refused"
     assert page.subheader[0].value == "No answer"
-    assert "no single cell was found (score −" in _texts(page)
+    assert "not recognised as a single cell (score −" in _texts(page)
     assert "do not rely on it" in _texts(page)
     assert _metric(page, "Need a second look") == "1"
 
