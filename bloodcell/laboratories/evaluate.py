@@ -155,19 +155,29 @@ def _seen_before(
     known_sha256: frozenset[str] | None,
     prints: Mapping[str, NDArray[np.float32]],
 ) -> int | None:
-    """Count the images that trained the weights that answered for them; None: not recorded."""
-    seen = 0
-    for model_sha256 in {row.prediction.model_sha256 for row in rows}:
+    """Count the images that trained the weights, or those for other laboratories where these answered; None: not
+    recorded."""
+    own = classifier.known.beginnings if known_sha256 is None else frozenset(map(short_hash, known_sha256))
+    if own is None:
+        return None
+    seen = _known_files(rows, own, classifier.known.pictures, prints)
+    for model_sha256 in {row.prediction.model_sha256 for row in rows} - {classifier.card.tensors_sha256}:
+        answered = [row for row in rows if row.prediction.model_sha256 == model_sha256]
         known = classifier.known_to(model_sha256)
-        beginnings = known.beginnings
-        if known_sha256 is not None and model_sha256 == classifier.card.tensors_sha256:
-            beginnings = frozenset(map(short_hash, known_sha256))
-        if beginnings is None:
-            return None
-        of_these = [row for row in rows if row.prediction.model_sha256 == model_sha256]
-        copies = _copies({row.prediction.file for row in of_these}, prints, known.pictures)
-        seen += sum(short_hash(row.sha256) in beginnings or row.prediction.file in copies for row in of_these)
-    return seen
+        seen |= _known_files(answered, known.beginnings or frozenset(), known.pictures, prints)
+    return len(seen)
+
+
+def _known_files(
+    rows: Sequence[LabelledRow],
+    beginnings: frozenset[str],
+    pictures: NDArray[np.float32] | None,
+    prints: Mapping[str, NDArray[np.float32]],
+) -> set[str]:
+    """Return the names of files whose bytes or whose picture weights know."""
+    names = {row.prediction.file for row in rows}
+    same_bytes = {row.prediction.file for row in rows if short_hash(row.sha256) in beginnings}
+    return same_bytes | _copies(names, prints, pictures)
 
 
 def _copies(names: Set[str], prints: Mapping[str, NDArray[np.float32]], known: NDArray[np.float32] | None) -> set[str]:

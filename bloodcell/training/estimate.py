@@ -151,7 +151,8 @@ def _gigabytes(mebibytes: float) -> str:
 
 def saved_bytes_per_image(config: RunConfig) -> float:
     """Return how many bytes a forward pass keeps for the backward pass, per image at the config's full size."""
-    side, batch = 48, 2
+    # A multiple of every network's strides: maps that are rounded up would count too much.
+    side, batch = 64, 2
     found: dict[int, int] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:

@@ -4,10 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from bloodcell.datasets.drawn_cells import draw_cell
+from bloodcell.datasets.example_cells import example_cells
 from bloodcell.paths import SHIPPED_WEIGHTS
 from tests.browser.conftest import IDLE, UPLOADER, open_page
 
@@ -17,7 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def test_weights_from_elsewhere_are_added_chosen_and_answer(chromium: Browser, server: str, tmp_path: Path) -> None:
     for suffix in ("safetensors", "json"):
         shutil.copyfile(SHIPPED_WEIGHTS / f"deep_cnn.{suffix}", tmp_path / f"from_elsewhere.{suffix}")
-    Image.fromarray(draw_cell(0, seed=0)).save(tmp_path / "cell.png")
+    # A real cell of home: one that is unlike it would be answered by other weights.
+    shutil.copyfile(example_cells()[0].path, tmp_path / "cell.jpg")
     with open_page(chromium, server, width=1360) as page:
         page.get_by_role("link", name="Models").first.click()
         expect(page.get_by_text("Add weights from elsewhere")).to_be_visible()
@@ -36,7 +36,7 @@ def test_weights_from_elsewhere_are_added_chosen_and_answer(chromium: Browser, s
         page.get_by_role("link", name="Classify").first.click()
         expect(page.get_by_text("Model from_elsewhere")).to_be_visible()
         page.wait_for_selector(IDLE)
-        page.get_by_test_id(UPLOADER).set_input_files(tmp_path / "cell.png")
+        page.get_by_test_id(UPLOADER).set_input_files(tmp_path / "cell.jpg")
         expect(page.get_by_text("answered by from_elsewhere")).to_be_visible()
         page.get_by_role("link", name="Models").first.click()
         page.wait_for_selector(IDLE)

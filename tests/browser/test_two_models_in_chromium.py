@@ -3,13 +3,13 @@
 import csv
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from bloodcell.datasets.drawn_cells import draw_cell
+from bloodcell.datasets.example_cells import example_cells
 from tests.browser.conftest import IDLE, UPLOADER, open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -17,11 +17,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """300 drawn cells."""
-    folder = tmp_path_factory.mktemp("drawn")
-    paths = [folder / f"{number:03}.png" for number in range(300)]
+    """300 files of real cells of home: those that are unlike it would be answered by other weights."""
+    folder, cells = tmp_path_factory.mktemp("cells"), example_cells()
+    paths = [folder / f"{number:03}.jpg" for number in range(300)]
     for number, path in enumerate(paths):
-        Image.fromarray(draw_cell(number % 8, seed=number % 4, size_px=128)).save(path)
+        shutil.copyfile(cells[number % len(cells)].path, path)
     return paths
 
 

@@ -55,7 +55,7 @@ def upload(page: AppTest, files: dict[str, bytes], name: str) -> AppTest:
 def test_the_weights_that_ship_are_listed_with_figures_and_n() -> None:
     page = opened()
     listed = page.dataframe[0].value.set_index("Name")
-    assert list(listed.index) == ["deep_cnn", "simple_cnn", "unet_encoder"]
+    assert list(listed.index) == ["any_laboratory", "deep_cnn", "simple_cnn", "unet_encoder"]
     figures = load_weights("unet_encoder").card.metrics["test"]
     assert listed.loc["unet_encoder", "Right, test images"] == f"{100 * figures['accuracy']:.1f} % of 1,000"
     assert listed.loc["unet_encoder", "Answers on Classify"] == "✓ in this browser, server's default"
@@ -305,4 +305,5 @@ def test_an_onnx_file_is_made_compared_and_offered(pair: dict[str, bytes]) -> No
 
 def test_the_list_names_each_models_network_in_plain_words() -> None:
     table = opened().dataframe[0].value
-    assert list(table["Model"]) == list(table["Name"]) == ["deep_cnn", "simple_cnn", "unet_encoder"]
+    assert list(table["Model"]) == ["efficientnet_lite", "deep_cnn", "simple_cnn", "unet_encoder"]
+    assert list(table["Name"]) == ["any_laboratory", "deep_cnn", "simple_cnn", "unet_encoder"]
