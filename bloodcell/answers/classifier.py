@@ -20,6 +20,7 @@ from bloodcell.answers.ready_model import ElsewhereModel, Outputs, ReadyModel
 from bloodcell.answers.unlikeness import Refusal
 from bloodcell.config import Precision
 from bloodcell.errors import UnreadableImage
+from bloodcell.images.decoding_memory import memory_kept
 from bloodcell.images.montage import is_montage
 from bloodcell.images.open_image import open_image
 from bloodcell.paths import ELSEWHERE_WEIGHTS
@@ -180,12 +181,13 @@ class Classifier:
 
     def _decode(self, contents: "Future[bytes]", *, keep_image: bool) -> "_Decoded":
         try:
-            image = open_image(contents.result())
+            data = contents.result()
+            with memory_kept():
+                return self._read(open_image(data), keep_image=keep_image)
         except UnreadableImage as error:
             return _Decoded(reason=str(error))
         except OSError as error:
             return _Decoded(reason=f"The file cannot be read: {error.strerror or error}.")
-        return self._read(image, keep_image=keep_image)
 
     def _read(self, image: np.ndarray, *, keep_image: bool) -> "_Decoded":
         return _Decoded(

@@ -24,13 +24,15 @@ class DecodingBudget:
         self.held_bytes = 0
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
+        self._kept = threading.local()
 
     @contextlib.contextmanager
     def held(self, needed_bytes: int) -> Iterator[None]:
         """Hold a part of the budget, waiting for it in order of arrival; who needs more than all gets all.
 
-        A thread must not ask again while it holds a part.
+        A thread must not ask again while it holds a part, except for one that it only keeps.
         """
+        is_kept = self._give_back_kept()
         needed, ticket = min(needed_bytes, self.total_bytes), object()
         with self._changed:
             self._waiting.append(ticket)
@@ -45,9 +47,33 @@ class DecodingBudget:
         try:
             yield
         finally:
-            with self._changed:
-                self.held_bytes -= needed
-                self._changed.notify_all()
+            if is_kept:
+                self._kept.bytes = needed
+            else:
+                self._give_back(needed)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Let this thread keep the part that it held last until the end, for what it makes of the picture."""
+        self._kept.bytes = 0
+        try:
+            yield
+        finally:
+            self._give_back(self._kept.bytes)
+            del self._kept.bytes
+
+    def _give_back_kept(self) -> bool:
+        """Give back what this thread keeps; return whether it keeps parts at all."""
+        if not hasattr(self._kept, "bytes"):
+            return False
+        self._give_back(self._kept.bytes)
+        self._kept.bytes = 0
+        return True
+
+    def _give_back(self, held_bytes: int) -> None:
+        with self._changed:
+            self.held_bytes -= held_bytes
+            self._changed.notify_all()
 
 
 _BUDGET = DecodingBudget(DECODING_BYTES)
@@ -67,3 +93,12 @@ def memory_for_samples(sample_bytes: int, pixels: int) -> contextlib.AbstractCon
     if sample_bytes > MAXIMUM_SAMPLE_BYTES:
         raise UnreadableImage(TOO_MANY_SAMPLES)
     return _BUDGET.held(2 * sample_bytes + BYTES_PER_PIXEL * pixels)
+
+
+def memory_kept() -> contextlib.AbstractContextManager[None]:
+    """Let this thread keep the memory of the picture that it decodes until the end, for what it makes of it.
+
+    A decoded picture of 25 million pixels takes 75 MB, and resizing it as much again: without this, as many of them as
+    there are threads would stand beside those that are being decoded.
+    """
+    return _BUDGET.kept()

@@ -83,3 +83,25 @@ def test_the_range_read_in_blocks_is_that_of_the_whole(shape: tuple[int, ...], m
     whole = scaling.scaled_colour(samples)
     monkeypatch.setattr(scaling, "_BLOCK_SAMPLES", 997)
     assert np.array_equal(scaling.scaled_colour(samples), whole)
+
+
+def test_a_part_that_is_kept_is_given_back_at_the_end_or_before_the_next_is_asked_for() -> None:
+    budget = DecodingBudget(100)
+    with budget.kept():
+        with budget.held(60):
+            assert budget.held_bytes == 60
+        assert budget.held_bytes == 60
+        with budget.held(90):
+            assert budget.held_bytes == 90
+        assert budget.held_bytes == 90
+    assert budget.held_bytes == 0
+    with budget.held(40):
+        pass
+    assert budget.held_bytes == 0
+
+
+def test_a_part_that_is_kept_is_given_back_after_an_error() -> None:
+    budget = DecodingBudget(100)
+    with pytest.raises(ValueError, match="damaged"), budget.kept(), budget.held(60):
+        raise ValueError("damaged")
+    assert budget.held_bytes == 0
