@@ -2,12 +2,12 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +44,14 @@ class LabelledImages:
     """(N,) bool: validates, and is not trained on."""
     sha256: tuple[str, ...]
     """Of the files' bytes, hexadecimal."""
+
+    def held_out(self) -> "LabelledImages":
+        """Return those that validate."""
+        chosen = self.is_held_out
+        sha256 = tuple(one for one, is_chosen in zip(self.sha256, chosen.tolist(), strict=True) if is_chosen)
+        return LabelledImages(
+            images=self.images[chosen], labels=self.labels[chosen], is_held_out=chosen[chosen], sha256=sha256
+        )
 
 
 def decode(pictures: Iterable[np.ndarray]) -> Tensor:
@@ -107,11 +115,6 @@ class NoCells:
     fields: Tensor
     """Whole smear fields: enlarged, they would show a single cell."""
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.pictures) + len(self.fields)
-
 
 def ground_of(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return a square of what lies in a corner of a cell image, mirrored to about the image's size or enlarged."""
@@ -165,12 +168,14 @@ def no_cells(home: Path, bccd: Path | None, *, held_out: bool = False) -> NoCell
     return NoCells(pictures=decode(chain.from_iterable(drawn)), fields=decode(whole) if whole else empty)
 
 
-def cached(path: Path, make: "partial[LabelledImages] | partial[NoCells]") -> LabelledImages | NoCells:
+_Kind = TypeVar("_Kind", LabelledImages, NoCells)
+
+
+def cached(path: Path, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
     """Return what was decoded before, or decode and keep it."""
     if path.exists():
-        entries = torch.load(path, weights_only=True)
-        return (LabelledImages if "labels" in entries else NoCells)(**entries)
+        return kind(**torch.load(path, weights_only=True))
     made = make()
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({name: getattr(made, name) for name in made.__dataclass_fields__}, path)
+    torch.save({entry.name: getattr(made, entry.name) for entry in fields(made)}, path)
     return made

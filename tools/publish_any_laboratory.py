@@ -3,16 +3,19 @@
 All is chosen on held-out images: home images, fields of BCCD and slides of chula that were not trained on, as they are
 and varied as far as laboratories differ, and pictures of no cell.
 
-Run: python -m tools.publish_any_laboratory TRAINED_DIR --cache DIR [--to weights] [--seed N]
+Run: python -m tools.publish_any_laboratory TRAINED_DIR --cache DIR [--data shared/data] [--to weights] [--seed N]
 """
 
 import argparse
 import hashlib
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.quality.gate import SHARED_DATA
@@ -21,22 +24,22 @@ from bloodcell.answers.cell_gate import CellGate
 from bloodcell.answers.classifier import Classifier
 from bloodcell.devices.hardware import hardware_name
 from bloodcell.images.fingerprint import fingerprint
-from bloodcell.images.model_input import model_input
 from bloodcell.laboratories.evaluate import evaluate
-from bloodcell.measures.calibration import fit_temperature
+from bloodcell.measures.calibration import fit_temperature, probabilities_of
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.model_settings import named_model
 from bloodcell.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite
 from bloodcell.models.registry import build_model
 from bloodcell.paths import ELSEWHERE_WEIGHTS, SHIPPED_WEIGHTS, write_atomically
-from bloodcell.publishing.publish import half_precision_where_equal
+from bloodcell.publishing.publish import half_precision_where_equal, test_entries
 from bloodcell.report.model_card import card_markdown
 from bloodcell.training.augmentation import BatchAugmenter
 from bloodcell.weights.card import WeightsCard
 from bloodcell.weights.file import LoadedWeights, load_weights, save_weights
-from tools import any_laboratory as recipe
+from tools import laboratory_recipe as recipe
 from tools.laboratory_images import LabelledImages, NoCells
+from tools.laboratory_recipe import averages, views
 from tools.weights_card import laboratory_entries
 
 CELLS_BELOW, NO_CELLS_BELOW = 0.02, 0.99
@@ -54,98 +57,79 @@ SOURCE = (
 )
 
 
-@torch.no_grad()
-def pooled(model: EfficientNetLite, inputs: Tensor) -> Tensor:
-    """(N, 3, s, s) float32 → (N, C), averages of the last feature map."""
-    model.eval()
-    batches = inputs.contiguous(memory_format=torch.channels_last).split(64)
-    return torch.cat([model.pooling(model.forward_features(batch)).flatten(1) for batch in batches])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """A training's result."""
+
+    model: EfficientNetLite
+    is_cell: CellGate
+    """Without its threshold."""
+    size_px: int
+
+    @classmethod
+    def read(cls, path: Path) -> "Trained":
+        """Read what `tools.refit_is_cell` wrote."""
+        state = torch.load(path, weights_only=True)
+        model = build_model("efficientnet_lite")
+        assert isinstance(model, EfficientNetLite)
+        model.load_state_dict(state["model"])
+        head = nn.Linear(HEAD_CHANNELS, 1)
+        head.load_state_dict(state["is_cell"])
+        gate = CellGate(weight=head.weight.detach()[0].double().numpy(), bias=float(head.bias.detach()), threshold=0.0)
+        model = model.to(memory_format=torch.channels_last).eval()
+        return cls(model=model, is_cell=gate, size_px=int(state["size_px"]))
+
+    def averages(self, images: Tensor) -> Tensor:
+        """(N, 3, S, S) uint8, whole images → (N, C)."""
+        return averages(self.model, views(images, self.size_px))
+
+    def log_odds(self, images: Tensor) -> NDArray[np.float64]:
+        """(N, 3, S, S) uint8, whole images → (N,) log odds that each shows a cell."""
+        return self.is_cell.log_odds(self.averages(images).numpy())
+
+    def log_odds_varied(self, images: Tensor) -> NDArray[np.float64]:
+        """The same of several copies of each, varied as far as laboratories differ."""
+        far = BatchAugmenter("laboratories", image_size_px=self.size_px, field_of_view=recipe.FIELD_OF_VIEW)
+        copies = images.repeat(VARIED_COPIES, 1, 1, 1).split(64)
+        return self.is_cell.log_odds(torch.cat([averages(self.model, far(part)) for part in copies]).numpy())
+
+    @torch.no_grad()
+    def logits(self, images: Tensor) -> NDArray[np.float32]:
+        """(N, 3, S, S) uint8, whole images → (N, K)."""
+        return np.asarray(self.model.classifier(self.averages(images)).numpy())
 
 
-def share_line(name: str, odds: np.ndarray, threshold: float) -> str:
-    """Say how many of a set are under a threshold."""
-    return f"{name}: {100 * np.mean(odds < threshold):.1f} % of {len(odds):,} refused"
-
-
-def main() -> None:
-    """Publish."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trained", type=Path, metavar="TRAINED_DIR")
-    parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--to", type=Path, default=SHIPPED_WEIGHTS, metavar="DIR")
-    parser.add_argument("--data", type=Path, default=SHARED_DATA, metavar="DIR", help="with pbc_test, bccd and labs")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", default="refit.pt", help="file in TRAINED_DIR; default: %(default)s")
-    options = parser.parse_args()
-    state = torch.load(options.trained / options.checkpoint, weights_only=True)
-    size_px = state.get("size_px", 128)
-    settings = named_model("efficientnet_lite")
-    model = build_model(settings)
-    assert isinstance(model, EfficientNetLite)
-    model.load_state_dict(state["model"])
-    model = model.to(memory_format=torch.channels_last).eval()
-    head = nn.Linear(HEAD_CHANNELS, 1)
-    head.load_state_dict(state["is_cell"])
-    sets: dict[str, LabelledImages] = {}
-    for name in ("home", "more", "bccd", "chula"):
-        one = torch.load(options.cache / f"{name}.pt", weights_only=True)
-        sets[name] = LabelledImages(**one)
-    nothing = NoCells(**torch.load(options.cache / "no_cells_held_out.pt", weights_only=True))
-
-    known = [sha for one in sets.values() for sha in one.sha256]
-    validation, entries = {}, []
-    for name, one in sets.items():
-        if one.is_held_out.any():
-            views = recipe.views(one.images[one.is_held_out], size_px, recipe.FIELD_OF_VIEW)
-            with torch.no_grad():
-                averages = pooled(model, model_input(views))
-                validation[name] = (averages, model.classifier(averages), one.labels[one.is_held_out])
-    logits = torch.cat([logits for _, logits, _ in validation.values()]).numpy()
-    labels = torch.cat([labels for _, _, labels in validation.values()]).numpy()
-    temperature = fit_temperature(logits, labels)
-
+def with_threshold(trained: Trained, held_out: dict[str, LabelledImages], nothing: NoCells) -> CellGate:
+    """Return the gate with its threshold, and say what it refuses of what is held out."""
     torch.manual_seed(0)
-    far = BatchAugmenter("laboratories", image_size_px=size_px, field_of_view=recipe.FIELD_OF_VIEW)
-    weight = head.weight.detach()[0].double().numpy()
-    gate = CellGate(weight=weight, bias=float(head.bias.detach()), threshold=0.0)
-    varied = {}
-    for name, one in sets.items():
-        if one.is_held_out.any():
-            images = one.images[one.is_held_out].repeat(VARIED_COPIES, 1, 1, 1)
-            varied[name] = gate.log_odds(torch.cat([pooled(model, far(part)) for part in images.split(64)]).numpy())
-    none = {}
-    for name, pictures in (("no cells", nothing.pictures), ("fields", nothing.fields)):
-        views = recipe.views(pictures, size_px, recipe.FIELD_OF_VIEW)
-        none[name] = gate.log_odds(pooled(model, model_input(views)).numpy())
-    lowest_cells = min(np.quantile(odds, CELLS_BELOW) for odds in varied.values())
-    highest_none = max(np.quantile(odds, NO_CELLS_BELOW) for odds in none.values())
-    threshold = float(lowest_cells + highest_none) / 2
-    gate = CellGate(weight=gate.weight, bias=gate.bias, threshold=threshold)
-    print(f"temperature {temperature:.3f}, threshold {threshold:.2f}")
-    for name, odds in varied.items():
-        print(share_line(f"{name}, varied", odds, threshold))
-    for name, (averages, name_logits, name_labels) in validation.items():
-        figures = classification_figures(
-            name_labels.numpy(), torch.softmax(name_logits / temperature, 1).double().numpy()
-        )
-        print(share_line(name, gate.log_odds(averages.numpy()), threshold), f"{100 * figures.accuracy:.1f} % right")
-        entries.append(
-            {
-                "name": name,
-                "n": figures.n,
-                "correct": figures.correct,
-                "accuracy_interval": list(wilson_interval(figures.correct, figures.n)),
-            }
-        )
-    for name, odds in none.items():
-        print(share_line(name, odds, threshold))
+    varied = {f"{name}, varied": trained.log_odds_varied(one.images) for name, one in held_out.items()}
+    none = {"no cells": trained.log_odds(nothing.pictures), "fields": trained.log_odds(nothing.fields)}
+    lowest_cells = min(float(np.quantile(odds, CELLS_BELOW)) for odds in varied.values())
+    highest_none = max(float(np.quantile(odds, NO_CELLS_BELOW)) for odds in none.values())
+    threshold = (lowest_cells + highest_none) / 2
+    plain = {name: trained.log_odds(one.images) for name, one in held_out.items()}
+    for name, odds in {**varied, **plain, **none}.items():
+        print(f"{name}: {100 * np.mean(odds < threshold):.1f} % of {len(odds):,} refused")
+    return replace(trained.is_cell, threshold=threshold)
 
-    home_labels, home_logits = validation["home"][2].numpy(), validation["home"][1]
-    home = classification_figures(home_labels, torch.softmax(home_logits / temperature, 1).double().numpy())
-    recipe_entries: dict[str, Any] = {
+
+def validation_entries(labels: dict[str, NDArray[np.int64]], logits: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
+    """Return the figures of the home images, and the counts of each laboratory's."""
+    found = {name: classification_figures(labels[name], probabilities_of(logits[name])) for name in labels}
+    laboratories = []
+    for name, figures in found.items():
+        print(f"{name}: {100 * figures.accuracy:.1f} % of {figures.n:,} right")
+        interval = list(wilson_interval(figures.correct, figures.n))
+        laboratories.append({"name": name, "n": figures.n, "correct": figures.correct, "accuracy_interval": interval})
+    return {**found["home"].to_dict(), "laboratories": laboratories}
+
+
+def recipe_entries(trained: Trained, seed: int) -> dict[str, Any]:
+    """Return what the card says of how the weights were trained."""
+    return {
         "experiment": ELSEWHERE_WEIGHTS,
-        "model": str(settings),
-        "image_size_px": size_px,
+        "model": str(named_model("efficientnet_lite")),
+        "image_size_px": trained.size_px,
         "first_image_size_px": recipe.SIZES_PX[0][1],
         "field_of_view": recipe.FIELD_OF_VIEW,
         "batch_size": recipe.HOME + recipe.OTHERS + recipe.NO_CELLS,
@@ -156,47 +140,76 @@ def main() -> None:
         "augmentation": "laboratories",
         "precision": "fp32",
         "device": "cpu",
-        "seed": options.seed,
+        "seed": seed,
     }
-    card = WeightsCard(
+
+
+def published(trained: Trained, sets: dict[str, LabelledImages], nothing: NoCells, seed: int) -> WeightsCard:
+    """Return the card of the weights, with what was chosen and measured on held-out images."""
+    held_out = {name: one.held_out() for name, one in sets.items() if one.is_held_out.any()}
+    labels = {name: one.labels.numpy() for name, one in held_out.items()}
+    logits = {name: trained.logits(one.images) for name, one in held_out.items()}
+    known = [sha256 for one in sets.values() for sha256 in one.sha256]
+    gate = with_threshold(trained, held_out, nothing)
+    return WeightsCard(
         name=ELSEWHERE_WEIGHTS,
-        model=settings,
-        image_size_px=size_px,
+        model=named_model("efficientnet_lite"),
+        image_size_px=trained.size_px,
         field_of_view=recipe.FIELD_OF_VIEW,
-        temperature=temperature,
+        temperature=fit_temperature(np.concatenate(list(logits.values())), np.concatenate(list(labels.values()))),
         review_threshold=1.0,
-        recipe=recipe_entries,
+        recipe=recipe_entries(trained, seed),
         training_data={
             "fingerprint": hashlib.sha256("\n".join(sorted(known)).encode()).hexdigest(),
             "training_images": int(sum((~one.is_held_out).sum() for one in sets.values())),
-            "validation_images": len(labels),
+            "validation_images": sum(map(len, labels.values())),
             "source": SOURCE,
         },
-        metrics={"validation": {**home.to_dict(), "laboratories": entries}},
+        metrics={"validation": validation_entries(labels, logits)},
         hardware=hardware_name("cpu"),
         code_version=__version__,
         licence="CC BY 4.0",
         gate={**gate.entries(), "fitted_on": "a second output, learnt with the classes"},
     )
-    held_out = torch.cat([one.images[one.is_held_out] for one in sets.values()])
-    views = recipe.views(held_out, size_px, recipe.FIELD_OF_VIEW)
-    weights = LoadedWeights(card=card, model=model.to(memory_format=torch.contiguous_format))
-    tensors = half_precision_where_equal(weights, views, largest_change=LARGEST_CHANGE)
-    card.metrics["stored_as"] = "float16" if any(t.dtype == torch.float16 for t in tensors.values()) else "float32"
-    # Those of the home laboratory stand in its own weights.
+
+
+def main() -> None:
+    """Publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trained", type=Path, metavar="TRAINED_DIR")
+    parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--to", type=Path, default=SHIPPED_WEIGHTS, metavar="DIR")
+    parser.add_argument("--data", type=Path, default=SHARED_DATA, metavar="DIR", help="with pbc_test, bccd and labs")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    trained = Trained.read(options.trained / "refit.pt")
+    sets = {
+        name: LabelledImages(**torch.load(options.cache / f"{name}.pt", weights_only=True))
+        for name in ("home", "more", "bccd", "chula")
+    }
+    nothing = NoCells(**torch.load(options.cache / "no_cells_held_out.pt", weights_only=True))
+    card = published(trained, sets, nothing, options.seed)
+    held_out = torch.cat([one.held_out().images for one in sets.values()])
+    model = trained.model.to(memory_format=torch.contiguous_format)
+    tensors = half_precision_where_equal(
+        LoadedWeights(card=card, model=model), views(held_out, trained.size_px), largest_change=LARGEST_CHANGE
+    )
+    is_half = any(tensor.dtype == torch.float16 for tensor in tensors.values())
+    # Fingerprints of the home laboratory's images stand in its own weights.
     others = [one for name, one in sets.items() if name not in ("home", "more")]
     prints = np.stack([fingerprint(image.permute(1, 2, 0).numpy()) for one in others for image in one.images])
-    written = save_weights(options.to, card, tensors, gate.tensors(), known, prints)
+    known = [sha256 for one in sets.values() for sha256 in one.sha256]
+    save = partial(save_weights, tensors=tensors, gate_tensors=trained.is_cell.tensors(), known_sha256=known)
+    save(options.to, card, known_pictures=prints)
     classifier = Classifier(load_weights(options.to / f"{ELSEWHERE_WEIGHTS}.safetensors"))
-    summary = evaluate(classifier, options.data / "pbc_test").summary(classifier)
-    card.metrics["test"] = {
-        key: value for key, value in summary.items() if key not in ("model", "model_sha256", "answer_sha256")
+    metrics = {
+        **card.metrics,
+        "stored_as": "float16" if is_half else "float32",
+        "test": test_entries(evaluate(classifier, options.data / "pbc_test"), classifier),
+        "laboratories": laboratory_entries(classifier, options.data),
     }
-    card.metrics["laboratories"] = laboratory_entries(classifier, options.data)
-    written = save_weights(options.to, card, tensors, gate.tensors(), known, prints)
-    path = options.to / f"{ELSEWHERE_WEIGHTS}.md"
-    write_atomically(path, card_markdown(written).encode())
-    print(path)
+    written = save(options.to, replace(card, metrics=metrics), known_pictures=prints)
+    write_atomically(options.to / f"{ELSEWHERE_WEIGHTS}.md", card_markdown(written).encode())
 
 
 if __name__ == "__main__":

@@ -16,15 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bloodcell.images.model_input import model_input
 from bloodcell.images.open_image import open_image
 from bloodcell.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite
 from bloodcell.models.registry import build_model
 from bloodcell.training.augmentation import BatchAugmenter
 from tests.builders import not_cells
-from tools import any_laboratory as recipe
 from tools.laboratory_images import DRAWN_SEED, LabelledImages, NoCells, decode
-from tools.publish_any_laboratory import pooled
+from tools.laboratory_recipe import FIELD_OF_VIEW, Variation, averages, views
 
 PULL = 0.1
 """Weight of the squared distance from the learnt output, in units of each channel's spread."""
@@ -55,7 +53,7 @@ def cells(model: EfficientNetLite, cache: Path, far: BatchAugmenter, size_px: in
 def no_cells(model: EfficientNetLite, cache: Path, photos: Path, far: BatchAugmenter, size_px: int) -> list[Tensor]:
     """Return averages of what is no cell, a tensor per kind."""
     known = NoCells(**torch.load(cache / "no_cells_all.pt", weights_only=True))
-    fields = recipe.Variation(size_px).fields
+    fields = Variation(size_px).fields
     pictures = {path.name: open_image(path.read_bytes()) for path in sorted(photos.iterdir())}
     crops = decode(not_cells.random_crops(pictures, PHOTO_CROPS, seed=DRAWN_SEED))
     more = LabelledImages(**torch.load(cache / "more.pt", weights_only=True)).images
@@ -74,21 +72,21 @@ def no_cells(model: EfficientNetLite, cache: Path, photos: Path, far: BatchAugme
 
 def refit(head: nn.Linear, positive: list[Tensor], negative: list[Tensor]) -> nn.Linear:
     """Fit a linear output, each kind of picture weighing alike among those of no cell."""
-    averages = torch.cat([*positive, *negative])
+    seen = torch.cat([*positive, *negative])
     count = sum(map(len, positive))
-    truth = (torch.arange(len(averages)) < count).float()
+    truth = (torch.arange(len(seen)) < count).float()
     weight = torch.cat(
         [
             torch.full((count,), 1 / count),
             *(torch.full((len(kind),), 1 / len(kind) / len(negative)) for kind in negative),
         ]
     )
-    spread, before = averages.std(0) + 1e-2, head.weight.detach()[0].clone()
+    spread, before = seen.std(0) + 1e-2, head.weight.detach()[0].clone()
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=300, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        errors = F.binary_cross_entropy_with_logits(head(averages)[:, 0], truth, reduction="none")
+        errors = F.binary_cross_entropy_with_logits(head(seen)[:, 0], truth, reduction="none")
         total = (weight * errors).sum() + PULL * (((head.weight[0] - before) * spread) ** 2).sum()
         total.backward()
         return total
@@ -98,11 +96,11 @@ def refit(head: nn.Linear, positive: list[Tensor], negative: list[Tensor]) -> nn
 
 
 def _varied(model: EfficientNetLite, images: Tensor, augmenter: BatchAugmenter) -> Tensor:
-    return torch.cat([pooled(model, augmenter(part)) for part in images.split(64)])
+    return torch.cat([averages(model, augmenter(part)) for part in images.split(64)])
 
 
 def _plain(model: EfficientNetLite, images: Tensor, size_px: int) -> Tensor:
-    return pooled(model, model_input(recipe.views(images, size_px, recipe.FIELD_OF_VIEW)))
+    return averages(model, views(images, size_px))
 
 
 def main() -> None:
@@ -121,7 +119,7 @@ def main() -> None:
     head = nn.Linear(HEAD_CHANNELS, 1)
     head.load_state_dict(state["is_cell"])
     size_px = int(state["size_px"])
-    far = BatchAugmenter("laboratories", image_size_px=size_px, field_of_view=recipe.FIELD_OF_VIEW)
+    far = BatchAugmenter("laboratories", image_size_px=size_px, field_of_view=FIELD_OF_VIEW)
     positive = cells(model, options.cache, far, size_px)
     negative = no_cells(model, options.cache, options.photos, far, size_px)
     torch.save({**state, "is_cell": refit(head, positive, negative).state_dict()}, options.trained / "refit.pt")

@@ -20,7 +20,7 @@ from benchmarks.quality.gate import SHARED_DATA
 from bloodcell.commands.arguments import image_bar
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_RECORDS, SHIPPED_WEIGHTS
 from bloodcell.runs.run_folder import RunFolder
-from bloodcell.suites.run_suite import answer_test_images
+from bloodcell.suites.run_suite import TestImages, answer_test_images
 from bloodcell.suites.suite_record import write_run_record
 from bloodcell.weights.card import read_card
 
@@ -60,7 +60,7 @@ def train_and_record(runs: Path, data: Path, record: str, records: Path) -> None
             run_module("bloodcell", command)
         run = RunFolder(run_path(runs, record, seed))
         with image_bar() as progress:
-            answer_test_images(run, data / "pbc_test", progress)
+            answer_test_images(run, TestImages(folders=(data / "pbc_test",), seen=frozenset()), progress)
         write_run_record(run, records / record / "runs" / run.path.name)
 
 

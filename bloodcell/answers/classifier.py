@@ -214,7 +214,7 @@ class Classifier:
                 row = self._unlike_row(name, outputs, place, unlike=own.refusals[position])
             else:
                 outputs, place, field_of_view = own, position, self.card.field_of_view
-                row = self._own_row(name, outputs, place)
+                row = self._row_of(self.card, name, outputs, place)
             yield Answer(
                 row=_refused(row, decoded.reason) if decoded.reason else row,
                 image=decoded.image,
@@ -236,9 +236,6 @@ class Classifier:
         outputs = self._elsewhere.model.forward(prepared, heat_maps=heat_maps)
         field_of_view = self._elsewhere.card.field_of_view
         return {position: (outputs, place, field_of_view) for place, position in enumerate(positions)}
-
-    def _own_row(self, name: str, outputs: Outputs, place: int) -> PredictionRow:
-        return self._row_of(self.card, name, outputs, place)
 
     def _row_of(self, card: WeightsCard, name: str, outputs: Outputs, place: int) -> PredictionRow:
         probabilities = tuple(outputs.probabilities[place].tolist())

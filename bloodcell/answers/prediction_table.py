@@ -114,10 +114,12 @@ def _cells(row: PredictionRow) -> list[str]:
 
 
 def origin_cells(row: PredictionRow) -> list[str]:
+    """Return the cells of ORIGIN_COLUMNS."""
     return [one_line(row.answer_sha256), one_line(row.precision), one_line(row.engine)]
 
 
 def first_cells(row: PredictionRow) -> list[str]:
+    """Return the cells of FIRST_COLUMNS."""
     return [
         spreadsheet_safe(clean_file_name(row.file)),
         "" if row.predicted is None else CLASS_KEYS[row.predicted],
@@ -141,6 +143,11 @@ def _check_presence(name: str, value: object, status: str, *, wanted: bool) -> N
 
 
 def check_probabilities(probabilities: tuple[float, ...]) -> None:
+    """Refuse probabilities that are no distribution over the classes.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
     if len(probabilities) != CLASS_COUNT:
         raise ValueError(f"probabilities must be {CLASS_COUNT}, got {len(probabilities)}")
     # NaN fails this comparison too.

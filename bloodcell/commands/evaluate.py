@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     from bloodcell.answers.classifier import Classifier
     from bloodcell.datasets.split import read_split
     from bloodcell.devices.allocator import keep_freed_memory
-    from bloodcell.laboratories.evaluate import evaluate, report_text, write_evaluation
+    from bloodcell.laboratories.evaluate import evaluate
+    from bloodcell.laboratories.evaluation_report import report_text, write_evaluation
     from bloodcell.laboratories.named import laboratory
     from bloodcell.runs.run_folder import RunFolder
 

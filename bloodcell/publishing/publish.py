@@ -14,7 +14,7 @@ from bloodcell.datasets.folder_scan import DataFolders
 from bloodcell.datasets.image_cache import decode_images, labels_of
 from bloodcell.datasets.split import Split, read_split
 from bloodcell.errors import DatasetError
-from bloodcell.laboratories.evaluate import evaluate
+from bloodcell.laboratories.evaluate import Evaluation, evaluate
 from bloodcell.measures.calibration import probabilities_of
 from bloodcell.measures.validation_figures import measure_validation
 from bloodcell.models.cell_classifier import CellClassifier
@@ -223,6 +223,11 @@ def _measure_test(weights: LoadedWeights, test_folder: Path, split: Split, progr
             f"{evaluation.seen_before} of the {len(evaluation.rows)} test images were seen in training or validation, "
             "as they are or as copies, so they test nothing. Take them out of the test folder."
         )
+    return test_entries(evaluation, classifier)
+
+
+def test_entries(evaluation: Evaluation, classifier: Classifier) -> dict[str, Any]:
+    """Return what a card holds of an evaluation on test images, plain JSON values."""
     summary = evaluation.summary(classifier)
     # The published file has another hash, which its own card holds.
     return {key: value for key, value in summary.items() if key not in ("model", "model_sha256", "answer_sha256")}

@@ -7,7 +7,9 @@ from typing import Any
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.errors import WeightsError
+from bloodcell.report.card_laboratories import laboratories_table, laboratory_classes_table, laboratory_sources
 from bloodcell.report.card_seeds import seeds_table
+from bloodcell.report.card_words import range_text, share_text
 from bloodcell.report.class_mix_table import mix_table
 from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
 from bloodcell.report.table import Table
@@ -42,8 +44,8 @@ def card_tables(card: WeightsCard) -> list[Table]:
         _subtypes,
         _calibration,
         _second_look,
-        _laboratories,
-        _laboratory_classes,
+        laboratories_table,
+        laboratory_classes_table,
         _gate,
         _each_class("validation"),
         _facts,
@@ -83,8 +85,8 @@ def _accuracy(card: WeightsCard) -> Table:
                 (
                     title,
                     f"{int(figures['n']):,}",
-                    _share(float(figures["accuracy"])),
-                    _range(low, high),
+                    share_text(float(figures["accuracy"])),
+                    range_text(low, high),
                     f"{float(figures['macro_f1']):.4f}" if "macro_f1" in figures else "–",
                     _sure(figures),
                 )
@@ -97,8 +99,8 @@ def _accuracy(card: WeightsCard) -> Table:
         note="Right: the class with the highest probability is the true one, whether it is shown or not. Macro-F1: the "
         "mean over the classes that occur of F1, which is high where most cells of a class are found and most answers "
         "of that class are right. Confident: like the training images, and with "
-        f"a confidence of {_share(card.review_threshold)} or more (the review threshold). The page Classify calls them "
-        "sure.",
+        f"a confidence of {share_text(card.review_threshold)} or more (the review threshold). The page Classify calls "
+        "them sure.",
     )
 
 
@@ -110,11 +112,12 @@ def _sure(figures: Figures) -> str:
 
 def _each_class(image_set: str) -> Callable[[WeightsCard], Table]:
     def build(card: WeightsCard) -> Table:
+        """Return the table of this set of images."""
         rows = tuple(
             (
                 CELL_CLASSES[int(of_class["label"])].display_name,
                 f"{int(of_class['support']):,}",
-                *(_share(float(of_class[key])) for key in ("precision", "recall")),
+                *(share_text(float(of_class[key])) for key in ("precision", "recall")),
                 f"{float(of_class['f1']):.3f}",
             )
             if of_class["support"]
@@ -164,8 +167,8 @@ def _calibration(card: WeightsCard) -> Table:
         (
             name,
             f"{temperature:.3f}",
-            _share(part["ece"], 2),
-            _range(*part["ece_interval"], decimals=2),
+            share_text(part["ece"], 2),
+            range_text(*part["ece_interval"], decimals=2),
             f"{part['brier']:.4f}",
         )
         for name, temperature, part in (
@@ -187,8 +190,10 @@ def _calibration(card: WeightsCard) -> Table:
 
 def _second_look(card: WeightsCard) -> Table:
     stated = card.metrics["test"]["confidence"]
-    rows = [(f"the {_share(part['share'], 0)} with the lowest confidence", *_caught(part)) for part in stated["review"]]
-    unsure = f"confidence below {_share(card.review_threshold)} (the review threshold), unlike training, or refused"
+    rows = [
+        (f"the {share_text(part['share'], 0)} with the lowest confidence", *_caught(part)) for part in stated["review"]
+    ]
+    unsure = f"confidence below {share_text(card.review_threshold)} (the review threshold), unlike training, or refused"
     rows.append((unsure, *_caught(stated["threshold"])))
     return Table(
         name="second-look",
@@ -202,17 +207,17 @@ def _second_look(card: WeightsCard) -> Table:
 
 def _caught(part: Figures) -> tuple[str, str, str, str]:
     caught, errors = int(part["caught"]), int(part["errors"])
-    share = _share(caught / errors) if errors else "–"
-    interval = _range(*part["caught_share_interval"]) if errors else "–"
+    share = share_text(caught / errors) if errors else "–"
+    interval = range_text(*part["caught_share_interval"]) if errors else "–"
     return f"{int(part['reviewed']):,}", f"{caught:,} of {errors:,}", share, interval
 
 
 def _gate(card: WeightsCard) -> Table:
     rows = []
     for entry in card.metrics["gate"]:
-        among = "one laboratory" if is_of_other_laboratory(entry) else _range(*entry["refused_interval"])
+        among = "one laboratory" if is_of_other_laboratory(entry) else range_text(*entry["refused_interval"])
         wrong = "–" if entry.get("wrong_and_sure") is None else f"{entry['wrong_and_sure']:,}"
-        refused = f"{_share(entry['refused'] / entry['n'])} ({among})"
+        refused = f"{share_text(entry['refused'] / entry['n'])} ({among})"
         rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
     return Table(
         name="gate",
@@ -226,67 +231,17 @@ def _gate(card: WeightsCard) -> Table:
     )
 
 
-def _laboratories(card: WeightsCard) -> Table:
-    rows = []
-    for entry in card.metrics["laboratories"]:
-        n, sure = int(entry["n"]), int(entry["sure"])
-        trained = "not recorded" if entry["trained_on"] is None else f"{int(entry['trained_on']):,}"
-        rows.append(
-            (
-                str(entry["name"]),
-                f"{n:,}",
-                trained,
-                f"{_share(entry['correct'] / n)} ({_range(*entry['accuracy_interval'])})",
-                _share(entry["answered"] / n),
-                f"{sure:,}",
-                f"{sure - int(entry['right_of_sure']):,}",
-                _share(entry["refused"] / n),
-                str(entry["laboratory"]),
-            )
-        )
-    return Table(
-        name="laboratories",
-        title="Laboratory by laboratory",
-        columns=(
-            *("Laboratory", "Images", "Of these trained on", "Right (95 % interval over images)"),
-            *("Given a class", "Sure", "Sure and wrong", "Refused", "Called"),
-        ),
-        rows=tuple(rows),
-        note="Right: the most probable class is the label, shown or not. Where images were trained on, expect less on "
-        "new ones. Called: what the images say of their laboratory when they are read as one tray; in another one "
-        "every class is for review. Laboratories differ more than images do: no interval here is one over "
-        "laboratories.",
-    )
-
-
-def _laboratory_classes(card: WeightsCard) -> Table:
-    entries = card.metrics["laboratories"]
-    rows = []
-    for label, cell_class in enumerate(CELL_CLASSES):
-        recalls = [entry["recall"].get(str(label)) for entry in entries]
-        shown = ["–" if recall is None else f"{_share(recall[0])} of {int(recall[1]):,}" for recall in recalls]
-        rows.append((cell_class.display_name, *shown))
-    return Table(
-        name="laboratory-classes",
-        title="Laboratory by laboratory, each class",
-        columns=("Class found", *(str(entry["name"]) for entry in entries)),
-        rows=tuple(rows),
-        note="The share of the cells of each class whose most probable class is theirs. A class that a laboratory does "
-        "not hold has a dash.",
-    )
-
-
 def _facts(card: WeightsCard) -> Table:
     return _pairs(
         "facts",
         "What it is and where it comes from",
         {
             "model": str(card.model),
-            "reads": f"the central {_share(card.field_of_view)} of each side, at {card.image_size_px} px",
+            "reads": f"the central {share_text(card.field_of_view)} of each side, at {card.image_size_px} px",
             **{f"training data: {key.replace('_', ' ')}": value for key, value in card.training_data.items()},
-            **_laboratory_sources(card),
+            **laboratory_sources(card),
             "trained on": card.hardware,
-            "review threshold": "confidence of " + _share(card.review_threshold),
+            "review threshold": "confidence of " + share_text(card.review_threshold),
             "gate": _gate_words(card),
             "temperature": f"{card.temperature:.3f}",
             "tensors stored as": card.metrics.get("stored_as", "float32"),
@@ -304,14 +259,6 @@ def _measured_in(card: WeightsCard) -> dict[str, str]:
     if not isinstance(test, Mapping) or "precision" not in test:
         return {}
     return {"test images answered in": f"{test['precision']} by {test.get('engine', 'an engine that is not stated')}"}
-
-
-def _laboratory_sources(card: WeightsCard) -> dict[str, str]:
-    try:
-        entries = [entry for entry in card.metrics["laboratories"] if entry.get("source")]
-        return {f"images of {entry['name']}": str(entry["source"]) for entry in entries}
-    except (KeyError, TypeError, AttributeError):
-        return {}
 
 
 def _recipe(card: WeightsCard) -> Table:
@@ -335,14 +282,6 @@ def _gate_words(card: WeightsCard) -> str:
     if isinstance(test, Mapping) and isinstance(test.get("refused"), int):
         words += f"; refused {test['refused']:,} of {int(test['n']):,} test images"
     return words
-
-
-def _share(share: float, decimals: int = 1) -> str:
-    return f"{100 * float(share):.{decimals}f} %"
-
-
-def _range(low: float, high: float, *, decimals: int = 1) -> str:
-    return f"{100 * float(low):.{decimals}f} to {100 * float(high):.{decimals}f} %"
 
 
 def _plain(text: str) -> str:

@@ -273,6 +273,7 @@ def test_a_job_whose_folder_is_gone_blocks_nobody(enqueue: Enqueue, drawn_datase
     enqueue_command(["check", str(drawn_dataset)], folder=tmp_path / "good", device="none")
     wait_for_state(tmp_path / "good", "finished")
     wait_for(lambda: read_entries() == [])
+    assert not (tmp_path / "gone").exists()
 
 
 def test_a_run_is_not_started_in_a_folder_that_is_being_deleted(drawn_dataset: Path) -> None:

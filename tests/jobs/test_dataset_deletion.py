@@ -37,6 +37,8 @@ def test_a_dataset_that_a_waiting_run_reads_stays_until_the_run_is_taken_out(add
         with pytest.raises(DatasetError, match=r"waiting still reads mine\. Stop it first"):
             delete_dataset(added)
         stop_job(run)
+    assert not added.exists()
+    assert longer.exists()
         delete_dataset(added)
     assert not added.exists()
 

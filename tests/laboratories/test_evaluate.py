@@ -18,7 +18,8 @@ from bloodcell.datasets.image_cache import decode_images
 from bloodcell.datasets.split import read_split
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.images.model_input import normalise
-from bloodcell.laboratories.evaluate import evaluate, report_text, write_evaluation
+from bloodcell.laboratories.evaluate import evaluate
+from bloodcell.laboratories.evaluation_report import report_text, write_evaluation
 from bloodcell.measures.calibration import fit_temperature
 from bloodcell.publishing.publish import half_precision_where_equal, publish, publish_gate
 from bloodcell.runs.run_folder import RunFolder

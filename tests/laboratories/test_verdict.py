@@ -14,7 +14,6 @@ from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.datasets.example_cells import example_cells
 from bloodcell.laboratories.tray import answer_tray
 from bloodcell.laboratories.verdict import (
-    DOUBT,
     FALSE_ALARM,
     FEWEST_CELLS,
     UNLIKE_SHARE,
@@ -80,7 +79,7 @@ def test_trays_of_a_known_laboratory_are_hardly_ever_called_another_s(cells: int
         for unlike in random.binomial(cells, UNLIKE_SHARE, size=2000).tolist()
     ]
     assert called.count("other") / len(called) <= 2 * FALSE_ALARM
-    assert called.count("known") / len(called) >= 1 - 2 * DOUBT
+    assert called.count("known") / len(called) >= 0.9
 
 
 def test_nothing_is_sure_in_another_laboratory_nor_where_few_cells_say_it_may_be_one() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
 from bloodcell.json_objects import read_json_object
-from bloodcell.laboratories.evaluate import refused_words, seen_words
+from bloodcell.laboratories.evaluation_report import refused_words, seen_words
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.packed_text import kept_file
 from bloodcell.paths import home_folder

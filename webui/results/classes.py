@@ -6,7 +6,7 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.figures.per_class import per_class_figure
 from bloodcell.figures.ranking import precision_recall_figure, roc_figure
 from bloodcell.figures.reliability import reliability_figure
-from bloodcell.laboratories.evaluate import macro_f1_words
+from bloodcell.laboratories.evaluation_report import macro_f1_words
 from bloodcell.measures.metrics import classification_figures
 from bloodcell.measures.ranking import precision_recall_curve, roc_curve
 from bloodcell.measures.reliability import reliability
