@@ -37,8 +37,6 @@ def test_a_dataset_that_a_waiting_run_reads_stays_until_the_run_is_taken_out(add
         with pytest.raises(DatasetError, match=r"waiting still reads mine\. Stop it first"):
             delete_dataset(added)
         stop_job(run)
-    assert not added.exists()
-    assert longer.exists()
         delete_dataset(added)
     assert not added.exists()
 
@@ -50,3 +48,5 @@ def test_a_dataset_with_a_longer_name_is_another(added: Path, tmp_path: Path) ->
         run = enqueue_run(quick_config(), longer, name="waiting")
         delete_dataset(added)
         stop_job(run)
+    assert not added.exists()
+    assert longer.exists()
