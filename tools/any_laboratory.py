@@ -4,8 +4,13 @@ EfficientNet-Lite0, from ImageNet, with a second output that says whether a pict
 home images as of the home weights, slides of chula and fields of BCCD that are not trained on. Afterwards
 `tools.refit_is_cell` and `tools.publish_any_laboratory`.
 
+The weights that ship were trained in two legs: the first without photographs, the second, `--begin-from` the first,
+with them. PHOTOS is a folder of ordinary pictures (`tools.photographs` gathers it); never those of scikit-learn and
+scikit-image, which measure.
+
 Run: python -m tools.any_laboratory OUT --home DIR --more DIR --bccd FIELDS --bccd-cells DIR --chula DIR
-        --imagenet FILE.pth --cache DIR [--leave-out bccd|chula] [--seed N] [--samples N]
+        --imagenet FILE.pth --cache DIR [--photos PHOTOS] [--begin-from TRAINED_DIR] [--leave-out bccd|chula]
+        [--seed N] [--samples N]
 """
 
 import argparse
@@ -23,7 +28,15 @@ from torch import Tensor, nn
 from bloodcell.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite
 from bloodcell.models.registry import build_model
 from bloodcell.training.validation import set_exact_batch_norm
-from tools.laboratory_images import LabelledImages, NoCells, cached, laboratory_images, no_cells
+from tools.laboratory_images import (
+    LabelledImages,
+    NoCells,
+    PhotoCrops,
+    cached,
+    laboratory_images,
+    no_cells,
+    photo_crops,
+)
 from tools.laboratory_recipe import (
     CELL_LOSS,
     HOME,
@@ -32,6 +45,7 @@ from tools.laboratory_recipe import (
     NO_CELLS,
     OTHERS,
     PEAK_RATE,
+    SECOND_PEAK_RATE,
     SIZES_PX,
     WARM_UP,
     WEIGHT_DECAY,
@@ -64,12 +78,18 @@ class Training:
         for part in (self.model.stem, self.model.stages[0]):
             part.requires_grad_(False)
         self.is_cell = nn.Linear(HEAD_CHANNELS, 1)
+        self.peak_rate, self.sizes_px = PEAK_RATE, SIZES_PX
+        if options.begin_from is not None:
+            first = torch.load(options.begin_from / "model.pt", weights_only=True)
+            self.model.load_state_dict(first["model"])
+            self.is_cell.load_state_dict(first["is_cell"])
+            self.peak_rate, self.sizes_px = SECOND_PEAK_RATE, ((0.0, first["size_px"]),)
         trained = [p for p in (*self.model.parameters(), *self.is_cell.parameters()) if p.requires_grad]
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.peak_rate)
         self.draws, self.pictures = Draws(sets), pictures
         self.steps = options.samples // (HOME + OTHERS)
         self.step = 0
@@ -95,7 +115,7 @@ class Training:
     @property
     def size_px(self) -> int:
         """Of the images of the next step."""
-        return [size for share, size in SIZES_PX if self.step >= share * self.steps][-1]
+        return [size for share, size in self.sizes_px if self.step >= share * self.steps][-1]
 
     def inputs(self, variation: Variation) -> tuple[Tensor, Tensor]:
         """Return a varied batch, cells first, and the cells' labels."""
@@ -110,7 +130,7 @@ class Training:
         """Train on a batch and return both losses."""
         self.model.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = PEAK_RATE * rate_at((self.step + 1) / self.steps)
+            group["lr"] = self.peak_rate * rate_at((self.step + 1) / self.steps)
         images, labels = self.inputs(variation)
         pooled = self.model.dropout(self.model.pooling(self.model.forward_features(images)).flatten(1))
         loss = F.cross_entropy(self.model.classifier(pooled[: len(labels)]), labels, label_smoothing=LABEL_SMOOTHING)
@@ -187,6 +207,9 @@ def main() -> None:
     bccd = None if options.leave_out == "bccd" else options.bccd
     kind = "without_bccd" if bccd is None else "all"
     pictures = cached(options.cache / f"no_cells_{kind}.pt", NoCells, partial(no_cells, options.home, bccd))
+    if options.photos is not None:
+        crops = cached(options.cache / "photo_crops.pt", PhotoCrops, partial(photo_crops, options.photos))
+        pictures = replace(pictures, pictures=torch.cat([pictures.pictures, crops.pictures]))
     make = partial(no_cells, options.home, options.bccd, held_out=True)
     nothing = cached(options.cache / "no_cells_held_out.pt", NoCells, make)
     for name, one in sets.items():
@@ -207,6 +230,8 @@ def _options() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="DIR")
     parser.add_argument("--imagenet", type=Path, required=True, metavar="FILE.pth")
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR", help="decoded images are kept here")
+    parser.add_argument("--photos", type=Path, metavar="PHOTOS")
+    parser.add_argument("--begin-from", type=Path, metavar="TRAINED_DIR")
     parser.add_argument("--leave-out", choices=["bccd", "chula"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=200_000)

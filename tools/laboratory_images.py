@@ -28,6 +28,7 @@ SPLIT_SEED = 0
 CHULA_HELD_OUT = ("B-57", "E-15", "L-9", "L-10", "M-5Bb", "M-5B", "M-4B", "M-3B", "N-1B")
 """Slides that validate."""
 BCCD_HELD_OUT_SHARE = 0.25
+PHOTO_CROPS = 4000
 DRAWN_SEED = 77
 """Of what is drawn to train on; tests and measurements draw with other seeds."""
 
@@ -168,7 +169,21 @@ def no_cells(home: Path, bccd: Path | None, *, held_out: bool = False) -> NoCell
     return NoCells(pictures=decode(chain.from_iterable(drawn)), fields=decode(whole) if whole else empty)
 
 
-_Kind = TypeVar("_Kind", LabelledImages, NoCells)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhotoCrops:
+    """Crops of ordinary pictures."""
+
+    pictures: Tensor
+    """(N, 3, S, S) uint8."""
+
+
+def photo_crops(folder: Path) -> PhotoCrops:
+    """Return square crops of a folder's pictures, of any size and anywhere, each picture as often."""
+    pictures = {path.name: open_image(path.read_bytes()) for path in sorted(folder.iterdir())}
+    return PhotoCrops(pictures=decode(not_cells.random_crops(pictures, PHOTO_CROPS, seed=DRAWN_SEED)))
+
+
+_Kind = TypeVar("_Kind", LabelledImages, NoCells, PhotoCrops)
 
 
 def cached(path: Path, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:

@@ -23,6 +23,8 @@ MILD_SHARE = {"home": 0.25, "others": 0.2}
 """Varied as the home recipe varies them; all others as laboratories differ."""
 EXCHANGED_SHARE = 0.3
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.5e-3, 0.02, 0.1
+SECOND_PEAK_RATE = 5e-4
+"""Of a second leg, which begins from what the first ended with."""
 LABEL_SMOOTHING = 0.05
 CELL_LOSS = 0.5
 """Weight of the question whether it is a cell."""
