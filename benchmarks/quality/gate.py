@@ -95,7 +95,7 @@ class MeasuredSet:
             f"{100 * self.refused / len(self.outcomes):.1f} %, one laboratory"
             if self.is_of_other_laboratory
             else share_text(self.refused, len(self.outcomes)),
-            *(f"{counts[kind]:,}" for kind in ("review", "sure")),
+            *(f"{counts[kind]:,}" for kind in ("other_cell", "review", "sure")),
         ]
 
 
@@ -156,7 +156,7 @@ def measured_sets(classifier: Classifier, data: Path) -> tuple[list[MeasuredSet]
 
 def refusal_table(sets: Sequence[MeasuredSet]) -> tuple[str, list[str]]:
     """Return the table of what is refused, and notes on the sets whose classes are known, as Markdown."""
-    rows = [["", "n", "refused (95 % interval)", "review", "sure"]]
+    rows = [["", "n", "refused (95 % interval)", "other_cell", "review", "sure"]]
     test, *foreign = [one for one in sets if one.labels is not None]
     notes = [_loss_note(test)]
     notes += [

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bloodcell.answers.engine_choice import EngineName
 from bloodcell.answers.judging import judged_row
-from bloodcell.answers.prediction_table import PredictionRow
+from bloodcell.answers.prediction_table import WITHOUT_CLASS, PredictionRow
 from bloodcell.answers.reading_ahead import ImageSource, read_ahead
 from bloodcell.answers.ready_model import ElsewhereModel, Outputs, ReadyModel
 from bloodcell.answers.unlikeness import Refusal
@@ -216,7 +216,7 @@ class Classifier:
                 outputs, place, field_of_view = own, position, self.card.field_of_view
                 row = self._row_of(self.card, name, outputs, place)
             yield Answer(
-                row=_refused(row, decoded.reason) if decoded.reason else row,
+                row=_without_class(row, "refused", decoded.reason) if decoded.reason else row,
                 image=decoded.image,
                 heat_maps=None if outputs.heat_maps is None else outputs.heat_maps[place],
                 field_of_view=field_of_view,
@@ -240,8 +240,10 @@ class Classifier:
     def _row_of(self, card: WeightsCard, name: str, outputs: Outputs, place: int) -> PredictionRow:
         probabilities = tuple(outputs.probabilities[place].tolist())
         row = judged_row(name, probabilities, card=card, answered_by=self.answered_by)
-        refusal = outputs.refusals[place]
-        return _refused(row, refusal.reason) if refusal else row
+        if refusal := outputs.refusals[place]:
+            return _without_class(row, "refused", refusal.reason)
+        other_cell = outputs.other_cells[place]
+        return _without_class(row, "other_cell", other_cell) if other_cell else row
 
     def _unlike_row(self, name: str, outputs: Outputs, place: int, *, unlike: Refusal | None) -> PredictionRow:
         """Return the answer of the weights for other laboratories: a class to be looked at, or none.
@@ -252,9 +254,9 @@ class Classifier:
         assert self._elsewhere is not None
         row = self._row_of(self._elsewhere.card, name, outputs, place)
         if unlike is None:
-            return row if row.status == "refused" else replace(row, status="review", reason=_BY_OTHERS)
+            return row if row.status in WITHOUT_CLASS else replace(row, status="review", reason=_BY_OTHERS)
         row = replace(row, unlike_traits=unlike.traits)
-        if row.status == "refused":
+        if row.status in WITHOUT_CLASS:
             return replace(row, reason=f"{row.reason}; {unlike.reason}")
         return replace(row, status="review", reason=f"{unlike.reason}; {_BY_OTHERS}")
 
@@ -272,8 +274,8 @@ class Classifier:
         )
 
 
-def _refused(row: PredictionRow, reason: str) -> PredictionRow:
-    return replace(row, status="refused", reason=reason, predicted=None, confidence=None)
+def _without_class(row: PredictionRow, status: str, reason: str) -> PredictionRow:
+    return replace(row, status=status, reason=reason, predicted=None, confidence=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from bloodcell.answers.prediction_table import (
     ORIGIN_COLUMNS,
     PROBABILITY_COLUMNS,
     STATUSES,
+    WITHOUT_CLASS,
     PredictionRow,
     check_probabilities,
     first_cells,
@@ -62,8 +63,9 @@ class LabelledTable:
     """(N,), class indices."""
     probabilities: NDArray[np.float64]
     """(N, K), 0 to 1, as written with 6 decimals."""
-    is_refused: NDArray[np.bool_]
-    """(N,), whether the image was refused: no class is shown for it, though its probabilities have a highest."""
+    has_no_class: NDArray[np.bool_]
+    """(N,), whether no class is shown for the image, though its probabilities have a highest: it was refused, or is
+    perhaps none of the eight."""
     unreadable_files: tuple[str, ...]
     """Files with status error; they are in none of the other fields."""
     answered_by: tuple[tuple[str, str, str], ...] = ()
@@ -101,7 +103,7 @@ def read_labelled_table(path: Path) -> LabelledTable:
             sha256=tuple(row["sha256"] for row in judged),
             labels=np.array([CLASS_KEYS.index(row["label"]) for row in judged], dtype=np.int64),
             probabilities=np.array([_parsed_probabilities(row) for row in judged]).reshape(-1, CLASS_COUNT),
-            is_refused=np.array([row["status"] == "refused" for row in judged], dtype=bool),
+            has_no_class=np.array([row["status"] in WITHOUT_CLASS for row in judged], dtype=bool),
             unreadable_files=tuple(_without_guard(row["file"]) for row in rows if row["status"] == "error"),
             answered_by=_distinct_origins(judged),
         )

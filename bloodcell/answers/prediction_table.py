@@ -10,8 +10,10 @@ from typing import TextIO
 from bloodcell.cell_classes import CLASS_COUNT, CLASS_KEYS
 from bloodcell.images.safe_text import clean_file_name, one_line, spreadsheet_safe
 
-STATUSES: tuple[str, ...] = ("ok", "review", "refused", "error")
-"""Shown as sure · to be looked at · no cell · not readable."""
+STATUSES: tuple[str, ...] = ("ok", "review", "refused", "other_cell", "error")
+"""Shown as sure · to be looked at · no cell · a cell, but perhaps none of the eight · not readable."""
+WITHOUT_CLASS: tuple[str, ...] = ("refused", "other_cell")
+"""Of an image that was read, and for which no class is shown."""
 LABORATORIES: tuple[str, ...] = ("known", "other", "undecided")
 """What a tray says of the laboratory that it comes from."""
 PROBABILITY_COLUMNS: tuple[str, ...] = tuple(f"p_{key}" for key in CLASS_KEYS)
@@ -43,9 +45,9 @@ class PredictionRow:
     reason: str
     """Why the image is refused or could not be read; may be empty otherwise."""
     predicted: int | None
-    """Class index, 0 to K − 1; None when refused or error."""
+    """Class index, 0 to K − 1; None when refused, other_cell or error."""
     confidence: float | None
-    """Calibrated probability of the predicted class, 0 to 1; None when refused or error."""
+    """Calibrated probability of the predicted class, 0 to 1; None when refused, other_cell or error."""
     probabilities: tuple[float, ...] | None
     """Calibrated, (K,), 0 to 1, sum 1; None when error."""
     model: str
@@ -74,7 +76,7 @@ class PredictionRow:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}")
         if self.laboratory and self.laboratory not in LABORATORIES:
             raise ValueError(f"laboratory must be one of {', '.join(LABORATORIES)}, got {self.laboratory!r}")
-        if self.status in ("refused", "error") and not self.reason:
+        if self.status in (*WITHOUT_CLASS, "error") and not self.reason:
             raise ValueError(f"reason must not be empty when status is {self.status}")
         _check_presence("probabilities", self.probabilities, self.status, wanted=self.status != "error")
         for name, value in (("predicted", self.predicted), ("confidence", self.confidence)):

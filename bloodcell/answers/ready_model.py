@@ -13,6 +13,7 @@ from bloodcell.answers.engine_choice import EngineName
 from bloodcell.answers.engines import Engine, make_engine
 from bloodcell.answers.gate import Gate
 from bloodcell.answers.heat_map import logits_and_heat_maps
+from bloodcell.answers.other_cell import OtherCellQuestion
 from bloodcell.answers.unlikeness import Refusal
 from bloodcell.config import Precision
 from bloodcell.images.model_input import as_images, prepare_image
@@ -31,6 +32,8 @@ class Outputs:
     """(N, K), calibrated."""
     refusals: list[Refusal | None]
     """Why the gate stops each image; None where it does not."""
+    other_cells: list[str]
+    """Why each cell may be none of the eight; empty where it may be one."""
     heat_maps: np.ndarray | None
     """(N, K, h, w) float32, 0 to 1; None where not asked for."""
 
@@ -44,6 +47,16 @@ def gate_of(weights: LoadedWeights) -> Gate | CellGate | None:
     return CellGate.of_weights(weights) if weights.card.gate.get("kind") == CELL_QUESTION else Gate.of_weights(weights)
 
 
+def check_questions(weights: LoadedWeights) -> None:
+    """Refuse weights that could not say what they do not answer for.
+
+    Raises:
+        WeightsError: their gate, or their question for other cells, cannot be read.
+    """
+    gate_of(weights)
+    OtherCellQuestion.of_weights(weights)
+
+
 class ReadyModel:
     """Safe to share between threads: its lock guards forward and heat maps."""
 
@@ -55,6 +68,7 @@ class ReadyModel:
         """
         self.card: WeightsCard = weights.card
         self.gate = gate_of(weights)
+        self.other_cell = OtherCellQuestion.of_weights(weights)
         stages = 0 if self.gate is None else self.gate.stages
         self.engine: Engine = make_engine(weights, gate_stages=stages, device=device, precision=precision, name=engine)
         self._lock = threading.Lock()
@@ -72,8 +86,11 @@ class ReadyModel:
             else:
                 logits, maps = self.engine.head.forward_head(features), None
             averages = features.mean(dim=(2, 3)).cpu().numpy()
+        probabilities = probabilities_of(logits.cpu().numpy(), self.card.temperature)
+        no_questions = [""] * len(prepared)
         return Outputs(
-            probabilities=probabilities_of(logits.cpu().numpy(), self.card.temperature),
+            probabilities=probabilities,
+            other_cells=no_questions if self.other_cell is None else self.other_cell.reasons(averages, probabilities),
             refusals=self._refusals(averages, None if statistics is None else statistics.cpu().numpy(), prepared),
             heat_maps=None if maps is None else maps.cpu().numpy(),
         )

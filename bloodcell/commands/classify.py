@@ -66,6 +66,6 @@ def run(options: argparse.Namespace) -> int:
     print(f"Laboratory: {verdict.laboratory}. {verdict.reason}")
     print(
         f"{counts['ok']} of {len(rows)} images answered as sure, {counts['review']} to be looked at, "
-        f"{counts['refused']} refused, written to {options.csv}."
+        f"{counts['refused']} refused, {counts['other_cell']} perhaps none of the eight, written to {options.csv}."
     )
     return progress.tell_what_failed(found.passed_over)

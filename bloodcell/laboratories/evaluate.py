@@ -50,7 +50,15 @@ class Evaluation:
     @property
     def refused(self) -> int:
         """How many images have no class, because they show no single cell or several pictures."""
-        return sum(row.prediction.status == "refused" for row in self.rows)
+        return self._count("refused")
+
+    @property
+    def other_cells(self) -> int:
+        """How many have none, because they may show a cell that is none of the eight."""
+        return self._count("other_cell")
+
+    def _count(self, status: str) -> int:
+        return sum(row.prediction.status == status for row in self.rows)
 
     @property
     def is_right(self) -> np.ndarray:
@@ -73,6 +81,7 @@ class Evaluation:
             "class_keys": list(CLASS_KEYS),
             "unreadable": len(self.unreadable),
             "refused": self.refused,
+            "other_cells": self.other_cells,
             "laboratory": self.verdict.laboratory,
             "unlike": self.verdict.unlike,
             "shown_as_sure": len(sure),

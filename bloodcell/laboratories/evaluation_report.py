@@ -36,7 +36,13 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Answered in {answered_by.precision} by {answered_by.engine}, answer_sha256 {answered_by.answer_sha256}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
         f"95 % interval {low:.2%} to {high:.2%}",
-        *filter(None, [refused_words(evaluation.refused, figures.n), seen_words(evaluation.seen_before)]),
+        *filter(
+            None,
+            [
+                no_class_words(evaluation.refused + evaluation.other_cells, figures.n),
+                seen_words(evaluation.seen_before),
+            ],
+        ),
         f"Laboratory: {evaluation.verdict.laboratory}. {evaluation.verdict.reason}",
         f"Macro-F1 {figures.macro_f1:.4f}{macro_f1_words(figures)}",
         "",
@@ -53,12 +59,12 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
     return "\n".join(lines) + "\n"
 
 
-def refused_words(refused: int, n: int) -> str:
-    """Return what stands beside an accuracy that counts refused images too; empty where none was refused."""
-    if not refused:
+def no_class_words(without: int, n: int) -> str:
+    """Return what stands beside an accuracy that counts images without a class too; empty where all have one."""
+    if not without:
         return ""
     return (
-        f"{refused:,} of the {n:,} images were refused: no class is shown for them. The figures count the most "
+        f"{without:,} of the {n:,} images got no answer: no class is shown for them. The figures count the most "
         "probable class of every image, shown or not."
     )
 

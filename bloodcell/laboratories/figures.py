@@ -14,7 +14,7 @@ def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "", is_
         source: where its images come from, with their licence.
         is_home: whether the weights come from it.
     """
-    figures, rows = evaluation.figures, [row.prediction for row in evaluation.rows]
+    figures = evaluation.figures
     answered = [row for row in evaluation.rows if row.prediction.predicted is not None]
     sure = [row for row in answered if row.prediction.status == "ok"]
     return {
@@ -26,7 +26,8 @@ def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "", is_
         "right_of_answered": sum(row.prediction.predicted == row.label for row in answered),
         "sure": len(sure),
         "right_of_sure": sum(row.prediction.predicted == row.label for row in sure),
-        "refused": sum(row.status == "refused" for row in rows),
+        "refused": evaluation.refused,
+        "other_cells": evaluation.other_cells,
         "laboratory": evaluation.verdict.laboratory,
         "unlike": evaluation.verdict.unlike,
         "trained_on": evaluation.seen_before,

@@ -1,7 +1,7 @@
 """Giving weights their gate: fitted on the images that they were trained on, found again by their fingerprint."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from bloodcell.devices.precision import pick_device
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.images.model_input import normalise
 from bloodcell.publishing.gate_fit import FEWEST_IMAGES, fit_gate
+from bloodcell.publishing.other_cell_fit import fit_other_cell, with_threshold
 from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
 from bloodcell.weights.card import WeightsCard
 from bloodcell.weights.elsewhere import CELL_QUESTION
@@ -44,27 +45,44 @@ def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progre
     training = [entry for _, entries in sides for entry in entries]
     if len(training) < FEWEST_IMAGES:
         return replace(weights, card=replace(weights.card, gate={}), gate_tensors={})
-    statistics, traits = _measured(weights, [*sides, (folders.dataset, split.validation)], progress)
-    labels = np.array([entry.label for entry in training])
-    gate, scores = fit_gate(statistics[: len(training)], labels, statistics[len(training) :])
-    gate = replace(gate, looks=TrainingLooks.of_traits(traits[: len(training)]))
+    measured = _measured(weights, [*sides, (folders.dataset, split.validation)], progress)
+    labels, n = np.array([entry.label for entry in training]), len(training)
+    gate, scores = fit_gate(measured.statistics[:n], labels, measured.statistics[n:])
+    gate = replace(gate, looks=TrainingLooks.of_traits(measured.traits[:n]))
+    question = with_threshold(fit_other_cell(measured.averages[:n], labels), measured.averages[n:])
     entries = {
         **gate.entries(),
+        **question.entries(),
         "fitted_on": len(training),
         "held_out": len(scores),
         "held_out_refused": int((scores > 1).sum()),
     }
-    return replace(weights, card=replace(weights.card, gate=entries), gate_tensors=gate.tensors())
+    return replace(
+        weights, card=replace(weights.card, gate=entries), gate_tensors={**gate.tensors(), **question.tensors()}
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Measured:
+    """What is asked of N images."""
+
+    statistics: np.ndarray
+    """(N, D) float32, what the gate looks at."""
+    averages: np.ndarray
+    """(N, C) float32, of the last feature map."""
+    traits: np.ndarray
+    """(N, T)."""
 
 
 def _measured(
     weights: LoadedWeights, sides: Sequence[tuple[Path, Sequence[SplitFile]]], progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return of all images of the sides, in their order, the gate's statistics (N, D), float32, and traits (N, T)."""
+) -> _Measured:
+    """Measure all images of the sides, in their order."""
     card, device = weights.card, pick_device("auto")
     model = FoldedClassifier(weights.model, device=device, feature_dtype=torch.float32).eval()
     total = sum(len(entries) for _, entries in sides)
     found: list[np.ndarray] = []
+    averages: list[np.ndarray] = []
     traits: list[np.ndarray] = []
     done = 0
     for folder, entries in sides:
@@ -77,11 +95,13 @@ def _measured(
             )
             with torch.no_grad():
                 pixels = normalise(images.to(device).float() / 255, card.mean, card.std)
-                found.append(stage_statistics(model.forward_stages(pixels)).cpu().numpy())
+                maps = model.forward_stages(pixels)
+                found.append(stage_statistics(maps).cpu().numpy())
+                averages.append(maps[-1].float().mean(dim=(2, 3)).cpu().numpy())
             traits += [measured_traits(image) for image in images.permute(0, 2, 3, 1).numpy()]
             done += len(images)
             progress("fitting the gate to images", done, total)
-    return np.concatenate(found), np.stack(traits)
+    return _Measured(statistics=np.concatenate(found), averages=np.concatenate(averages), traits=np.stack(traits))
 
 
 def gate_for(name_or_path: str | Path, folders: DataFolders, progress: Progress) -> tuple[LoadedWeights, Split]:

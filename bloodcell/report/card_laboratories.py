@@ -22,6 +22,7 @@ def laboratories_table(card: WeightsCard) -> Table:
                 f"{sure:,}",
                 f"{sure - int(entry['right_of_sure']):,}",
                 share_text(entry["refused"] / n),
+                share_text(entry["other_cells"] / n) if "other_cells" in entry else "–",
                 str(entry["laboratory"]),
             )
         )
@@ -30,7 +31,7 @@ def laboratories_table(card: WeightsCard) -> Table:
         title="Laboratory by laboratory",
         columns=(
             *("Laboratory", "Images", "Of these trained on", "Right (95 % interval over images)"),
-            *("Given a class", "Sure", "Sure and wrong", "Refused", "Called"),
+            *("Given a class", "Sure", "Sure and wrong", "Refused", "Perhaps none of the eight", "Called"),
         ),
         rows=tuple(rows),
         note="Right: the most probable class is the label, shown or not. Where images were trained on, expect less on "

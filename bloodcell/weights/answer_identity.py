@@ -11,7 +11,7 @@ from bloodcell.weights.elsewhere import elsewhere_card
 ComputedPrecision = Literal["fp32", "bf16"]
 """Of the convolutions, as an answer was computed; never 'auto', which another process may decide otherwise."""
 COMPUTED_PRECISIONS: tuple[ComputedPrecision, ...] = ("fp32", "bf16")
-_DECIDING_GATE_ENTRIES = ("threshold", "stages", "kind")
+_DECIDING_GATE_ENTRIES = ("threshold", "stages", "kind", "other_cell")
 """Of a card's gate; the others tell what it was fitted to."""
 
 

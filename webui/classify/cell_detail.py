@@ -10,6 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from bloodcell.answers.overlay import overlay
+from bloodcell.answers.prediction_table import WITHOUT_CLASS
 from bloodcell.cell_classes import CELL_CLASSES
 from webui.classify.cells import Cell, cell_by_id
 from webui.parts.session_keys import CLASSIFY_STRENGTH, explained_class_key
@@ -28,6 +29,7 @@ _STATUS_COLOURS: dict[str, Literal["green", "orange", "red"]] = {
     "ok": "green",
     "review": "orange",
     "refused": "orange",
+    "other_cell": "orange",
     "error": "red",
 }
 
@@ -53,14 +55,14 @@ def show_cell(cell_id: str, *, wide: bool = False) -> None:
         st.error(plain_words(row.reason), icon=STATUS_ICONS["error"])
         return
     if row.status != "ok":
-        st.markdown(f"Why {'no answer' if row.status == 'refused' else 'a second look'}: {row.reason}.")
+        st.markdown(f"Why {'no answer' if row.status in WITHOUT_CLASS else 'a second look'}: {row.reason}.")
     probabilities = row.probabilities
     by_probability = sorted(range(len(CELL_CLASSES)), key=lambda label: -probabilities[label])
     images_side, probabilities_side = st.columns([7, 4], gap="large") if wide else (st.container(), st.container())
     with images_side:
         _show_images(cell, cell.picture, probabilities, by_probability)
     with probabilities_side:
-        _show_probabilities(probabilities, by_probability, is_refused=row.status == "refused")
+        _show_probabilities(probabilities, by_probability, has_class=row.predicted is not None)
 
 
 def _origin_words(cell: Cell) -> str:
@@ -108,11 +110,11 @@ def _show_images(cell: Cell, picture: bytes, probabilities: Sequence[float], by_
         st.caption("The model reads what is inside the frame.")
 
 
-def _show_probabilities(probabilities: Sequence[float], by_probability: list[int], *, is_refused: bool) -> None:
+def _show_probabilities(probabilities: Sequence[float], by_probability: list[int], *, has_class: bool) -> None:
     top = by_probability[:3]
     sentence = ", ".join(f"{class_name(label)} {percent(probabilities[label])}" for label in top)
     st.markdown("**Most probable classes**")
-    if is_refused:
+    if not has_class:
         st.caption("What the model would say if it were one of the eight: do not rely on it.")
     st.plotly_chart(
         probability_chart(probabilities, top),

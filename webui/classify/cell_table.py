@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from bloodcell.answers.prediction_table import table_bytes
+from bloodcell.answers.prediction_table import WITHOUT_CLASS, table_bytes
 from webui.classify.cells import Cell, remove_all
 from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, cell_table_key
 from webui.parts.words import (
@@ -23,7 +23,7 @@ from webui.parts.words import (
 
 LEAST_SURE_FIRST, AS_ADDED = "Least sure first", "As added"
 ALL_CELLS, SECOND_LOOK, UNREADABLE = "All", "Second look", "Unreadable"
-_STATUSES_OF_CHOICE = {SECOND_LOOK: ("review", "refused"), UNREADABLE: ("error",)}
+_STATUSES_OF_CHOICE = {SECOND_LOOK: ("review", *WITHOUT_CLASS), UNREADABLE: ("error",)}
 _ROW_HEIGHT_PX = 56
 _VISIBLE_ROWS = 9
 _LISTED_REASONS = 20

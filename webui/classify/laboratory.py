@@ -35,7 +35,11 @@ def show_laboratory(cells: Sequence[Cell], verdict: TrayVerdict) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(TITLES[verdict.laboratory], icon=icon, color=colour)
         st.caption(plain_words(verdict.reason), width="stretch")
-    unlike = [cell for cell in cells if cell.row.is_unlike and cell.row.status == "review" and cell.picture is not None]
+    unlike = [
+        cell
+        for cell in cells
+        if cell.row.is_unlike and cell.row.status in ("review", "other_cell") and cell.picture is not None
+    ]
     if not unlike or verdict.laboratory == "known":
         return
     with st.expander("What differs", icon=":material/compare:", expanded=False):

@@ -6,7 +6,7 @@ from pathlib import PurePath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from bloodcell.answers.ready_model import gate_of
+from bloodcell.answers.ready_model import check_questions
 from bloodcell.errors import BloodcellError
 from bloodcell.paths import runs_folder
 from bloodcell.publishing.publish import publish
@@ -97,7 +97,7 @@ def _add(files: list[UploadedFile], name: str) -> None:
         name = PurePath(tensors_names[0]).stem
     try:
         with st.spinner("Checking the files …"):
-            add_weights({file.name: file.getvalue() for file in files}, name, check=gate_of)
+            add_weights({file.name: file.getvalue() for file in files}, name, check=check_questions)
     except (BloodcellError, OSError) as error:
         st.error(error_words(error))
     else:

@@ -11,18 +11,20 @@ STATUS_WORDS: dict[str, str] = {
     "ok": "Sure",
     "review": "Second look",
     "refused": "No answer",
+    "other_cell": "Another cell",
     "error": "Unreadable",
 }
 STATUS_HELP = (
     "Sure: the confidence reaches the model's threshold. Second look: it does not, or the cell comes from another "
-    "laboratory, so a person should look again. No answer: the image shows no single cell. Unreadable: the file "
-    "gave no picture."
+    "laboratory, so a person should look again. No answer: the image shows no single cell. Another cell: perhaps none "
+    "of the eight classes. Unreadable: the file gave no picture."
 )
-STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "error": "✕"}
+STATUS_SIGNS: dict[str, str] = {"ok": "✓", "review": "?", "refused": "∅", "other_cell": "◇", "error": "✕"}
 STATUS_ICONS: dict[str, str] = {
     "ok": ":material/check:",
     "review": ":material/search:",
     "refused": ":material/block:",
+    "other_cell": ":material/category:",
     "error": ":material/broken_image:",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$~|!])")
