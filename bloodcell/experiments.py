@@ -44,7 +44,7 @@ def paper_no_dropout() -> RunConfig:
 
 
 def fast_unet_encoder() -> RunConfig:
-    """The main model to a good accuracy in few epochs: ours, not the paper's. EXPERIMENTS.md has the reasons."""
+    """The main model to a good accuracy in few epochs: ours, not the paper's. docs/decisions.md has the reasons."""
     return RunConfig(
         experiment="fast_unet_encoder",
         model=UNetEncoderSettings(),

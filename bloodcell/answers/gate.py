@@ -6,7 +6,8 @@ Mahalanobis distance to the nearest class, in units of a distance that hardly on
 images exceeds.
 
 Source: K. Lee et al., "A simple unified framework for detecting out-of-distribution samples and adversarial attacks",
-2018; here on the first stages, where foreign stains and photographs part best (EXPERIMENTS.md), and without gradients.
+2018; here on the first stages, where foreign stains and photographs part best, and without gradients
+(docs/decisions.md).
 """
 
 import math

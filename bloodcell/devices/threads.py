@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 _ROUNDS = "1000"
 """Some 30 µs. GNU's OpenMP, which torch computes with, spins for milliseconds otherwise. Beside other work the thread
 that it waits for may have no core meanwhile, and a step of many small computations then takes ten times as long. Alone
-it costs 1 to 2 % (two EPYC cores, November 2026; EXPERIMENTS.md)."""
+it costs 1 to 2 % (two EPYC cores, November 2026; docs/decisions.md)."""
 
 
 def spin_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
