@@ -20,10 +20,12 @@ from bloodcell.devices.hardware import hardware_name
 from bloodcell.errors import DatasetError, LostFile, UnreadableImage
 from bloodcell.images.fingerprint import fingerprint
 from bloodcell.images.open_image import open_image, read_image_bytes
+from bloodcell.laboratories.groups import Groups, groups_of
 from bloodcell.laboratories.seen_before import count_seen_before
 from bloodcell.laboratories.tray import answer_tray
 from bloodcell.laboratories.verdict import TrayVerdict
 from bloodcell.measures.by_subtype import answers_by_subtype
+from bloodcell.measures.clustered import clustered_interval
 from bloodcell.measures.confidence import confidence_entries
 from bloodcell.measures.metrics import ClassificationFigures, classification_figures
 from bloodcell.paths import readable_path
@@ -46,6 +48,8 @@ class Evaluation:
     seen_before: int | None
     """How many files, or copies of them, trained the weights or chose among them; None: not recorded. Weights of
     version 0.1 know their images byte for byte alone."""
+    groups: Groups | None = None
+    """Which slide or patient each image is of; None where that is not known."""
 
     @property
     def refused(self) -> int:
@@ -66,6 +70,18 @@ class Evaluation:
         judged = [row for row in self.rows if row.prediction.probabilities is not None]
         return np.array([int(np.argmax(row.prediction.probabilities or ())) == row.label for row in judged])
 
+    @property
+    def over_groups(self) -> dict[str, Any]:
+        """How many slides or patients the images are of, and the interval of accuracy over them; empty if not known."""
+        if self.groups is None:
+            return {}
+        judged = [row.prediction.file for row in self.rows if row.prediction.probabilities is not None]
+        names, numbers = np.unique([self.groups.of_file[file] for file in judged], return_inverse=True)
+        if len(names) < 2:
+            return {}
+        interval = clustered_interval(self.is_right, numbers)
+        return {"groups": len(names), "groups_are": self.groups.unit, "interval_over_groups": list(interval)}
+
     def summary(self, classifier: Classifier) -> dict[str, Any]:
         """Return what metrics.json and a weights card hold, plain JSON values."""
         sure = [row.prediction for row in self.rows if row.prediction.status == "ok"]
@@ -82,6 +98,7 @@ class Evaluation:
             "unreadable": len(self.unreadable),
             "refused": self.refused,
             "other_cells": self.other_cells,
+            **self.over_groups,
             "laboratory": self.verdict.laboratory,
             "unlike": self.verdict.unlike,
             "shown_as_sure": len(sure),
@@ -116,9 +133,11 @@ def evaluate(
             themselves record, if any. What the weights for other laboratories answered is looked up among their own.
 
     Raises:
-        DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one.
+        DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one; or
+            its table of slides is damaged.
     """
     files = scan_dataset(data_folder).files
+    groups = groups_of(data_folder, files)
     hashes: dict[str, str] = {}
     prints: dict[str, NDArray[np.float32]] = {}
     kept = prints if classifier.knows_pictures else None
@@ -149,6 +168,7 @@ def evaluate(
         ),
         dataset_fingerprint=_fingerprint(judged),
         seen_before=count_seen_before(rows, classifier, known_sha256, prints),
+        groups=groups,
     )
 
 

@@ -35,7 +35,7 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
         f"Answered in {answered_by.precision} by {answered_by.engine}, answer_sha256 {answered_by.answer_sha256}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
-        f"95 % interval {low:.2%} to {high:.2%}",
+        f"95 % interval {low:.2%} to {high:.2%}{_groups_words(evaluation)}",
         *filter(
             None,
             [
@@ -57,6 +57,14 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         lines += ["", f"{len(evaluation.unreadable)} files could not be read and are not in these figures:"]
         lines += [f"  {readable_path(name)}: {reason}" for name, reason in evaluation.unreadable]
     return "\n".join(lines) + "\n"
+
+
+def _groups_words(evaluation: Evaluation) -> str:
+    found = evaluation.over_groups
+    if not found:
+        return ""
+    low, high = found["interval_over_groups"]
+    return f" over images, {low:.2%} to {high:.2%} over {found['groups']} {found['groups_are']}s"
 
 
 def no_class_words(without: int, n: int) -> str:

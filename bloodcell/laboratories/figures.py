@@ -22,6 +22,7 @@ def laboratory_entry(evaluation: Evaluation, *, name: str, source: str = "", is_
         "n": figures.n,
         "correct": figures.correct,
         "accuracy_interval": list(wilson_interval(figures.correct, figures.n)),
+        **evaluation.over_groups,
         "answered": len(answered),
         "right_of_answered": sum(row.prediction.predicted == row.label for row in answered),
         "sure": len(sure),

@@ -1,5 +1,8 @@
 """What a card says of each laboratory: tables, and where its images come from."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.report.card_words import range_text, share_text
 from bloodcell.report.table import Table
@@ -17,7 +20,7 @@ def laboratories_table(card: WeightsCard) -> Table:
                 str(entry["name"]),
                 f"{n:,}",
                 trained,
-                f"{share_text(entry['correct'] / n)} ({range_text(*entry['accuracy_interval'])})",
+                f"{share_text(entry['correct'] / n)} ({range_text(*entry['accuracy_interval'])}{_over_groups(entry)})",
                 share_text(entry["answered"] / n),
                 f"{sure:,}",
                 f"{sure - int(entry['right_of_sure']):,}",
@@ -39,6 +42,12 @@ def laboratories_table(card: WeightsCard) -> Table:
         "every class is for review. Laboratories differ more than images do: no interval here is one over "
         "laboratories.",
     )
+
+
+def _over_groups(entry: Mapping[str, Any]) -> str:
+    if "interval_over_groups" not in entry:
+        return ""
+    return f"; over {int(entry['groups']):,} {entry['groups_are']}s {range_text(*entry['interval_over_groups'])}"
 
 
 def laboratory_classes_table(card: WeightsCard) -> Table:
