@@ -30,6 +30,7 @@ LAYERS = [
         "setting_checks",
         "json_objects",
         "packed_text",
+        "wording",
     },
     {"images", "models"},
     {"datasets", "devices"},

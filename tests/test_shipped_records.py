@@ -3,9 +3,9 @@ import pytest
 from bloodcell.datasets.split import read_split
 from bloodcell.paths import SHIPPED_RECORDS
 from bloodcell.report.arms import group_arms
-from bloodcell.report.comparison_table import verdict_words
 from bloodcell.report.paper_recipes import comparable_arms
 from bloodcell.report.paper_tables import paper_tables
+from bloodcell.suites.columns import verdict_words
 from bloodcell.suites.run_record import RunRecord, scan_records
 from bloodcell.suites.suite import SuiteFolder
 from bloodcell.suites.suite_record import record_split

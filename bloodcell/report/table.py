@@ -24,6 +24,10 @@ class Table:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"every row of '{self.title}' must have {len(self.columns)} cells")
 
+    def by_column(self) -> dict[str, list[str]]:
+        """Return the cells of each column, by its heading."""
+        return {column: [row[place] for row in self.rows] for place, column in enumerate(self.columns)}
+
     def to_csv(self) -> bytes:
         """Return the table as UTF-8, RFC 4180; a cell that a spreadsheet would run gets a leading apostrophe."""
         stream = io.StringIO(newline="")

@@ -20,8 +20,8 @@ from bloodcell.processes.device_lock import device_locked, device_name
 from bloodcell.processes.heartbeat import HEARTBEAT_SECONDS, paced
 from bloodcell.processes.process_folder import ProcessFolder
 from bloodcell.runs.run_folder import RunFolder, RunStatus
+from bloodcell.suites.columns import write_suite_table
 from bloodcell.suites.suite import ALL_SEEN, Arm, Suite, SuiteFolder
-from bloodcell.suites.table import write_suite_table
 from bloodcell.training.run_data import Progress, RunImages
 from bloodcell.training.train_run import TrainingWatch, obedient, resume_run, start_run
 from bloodcell.weights.file import load_weights

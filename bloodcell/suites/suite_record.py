@@ -9,8 +9,8 @@ from bloodcell.json_objects import read_json_object
 from bloodcell.packed_text import PACKED_SUFFIX, kept_file, write_packed
 from bloodcell.paths import write_atomically
 from bloodcell.runs.run_folder import RunFolder
+from bloodcell.suites.columns import write_suite_table
 from bloodcell.suites.suite import SuiteFolder
-from bloodcell.suites.table import write_suite_table
 
 _KEPT = (
     "split.csv",

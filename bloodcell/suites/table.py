@@ -1,15 +1,11 @@
 """The table of a suite: a row per arm with its figures, its difference from the base, and the verdict."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Any
 
 from bloodcell.measures.significance import SeedFigures, seed_figures
 from bloodcell.measures.statistics import wilson_interval
-from bloodcell.paths import write_atomically
 from bloodcell.suites.arm_runs import (
     ArmRuns,
     ImageSet,
@@ -165,77 +161,3 @@ def _accuracy_figures(accuracies: Sequence[float], n: int) -> AccuracyFigures:
 
 def _mean(values: Sequence[float]) -> float | None:
     return fmean(values) if values else None
-
-
-def table_csv(rows: Sequence[ArmRow]) -> bytes:
-    """Return the table as CSV, UTF-8: shares from 0 to 1 with six decimals, times in seconds."""
-    cells = [_cells(row) for row in rows]
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, fieldnames=list(cells[0]) if cells else ["arm"], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(cells)
-    return stream.getvalue().encode()
-
-
-def write_suite_table(folder: SuiteFolder) -> None:
-    """Write table.csv of a suite.
-
-    Raises:
-        As `suite_rows`.
-    """
-    write_atomically(folder.table, table_csv(suite_rows(folder)))
-
-
-def _cells(row: ArmRow) -> dict[str, Any]:
-    comparison, config = row.comparison, row.arm.config
-    values: dict[str, Any] = {
-        "arm": row.arm.name,
-        "base": row.arm.base,
-        "epochs": config.epochs,
-        "image_size_px": config.image_size_px,
-        "seeds": row.runs,
-        "training_accuracy": row.training_accuracy,
-        **_figure_cells("best_validation", row.best_validation),
-        "last_validation_accuracy": row.last_validation_accuracy,
-        **_figure_cells("test", row.test),
-        "compared_on": row.compared_on,
-        "compared_epochs": row.compared_epochs,
-        "difference": None if comparison is None else comparison.difference,
-        **_interval_cells("difference", None if comparison is None else comparison.interval),
-        "p_value": None if comparison is None else comparison.p_value,
-        "p_value_holm": None if comparison is None else comparison.adjusted_p_value,
-        "p_value_two_runs": None if comparison is None else comparison.two_runs_p_value,
-        "verdict": row.verdict,
-        "images_per_second": row.images_per_second,
-        "seconds_per_run": row.seconds,
-        "hardware": "; ".join(row.hardware),
-        "base_epochs": row.base_epochs,
-        "verdict_kind": None if comparison is None else comparison.verdict,
-        "differs_by_less_than": None if comparison is None else comparison.largest_difference,
-        "seeds_collapsed": None if comparison is None else len(comparison.collapsed),
-        "base_seeds_collapsed": None if comparison is None else len(comparison.base_collapsed),
-        "explaining_sd_over_seeds": None if comparison is None else comparison.explaining_spread,
-    }
-    return {name: _text(value) for name, value in values.items()}
-
-
-def _figure_cells(name: str, figures: AccuracyFigures | None) -> dict[str, Any]:
-    seeds = None if figures is None else figures.seeds
-    return {
-        f"{name}_accuracy": None if seeds is None else seeds.mean,
-        f"{name}_sd_over_seeds": None if seeds is None else seeds.standard_deviation,
-        **_interval_cells(f"{name}_over_seeds", None if seeds is None else seeds.interval),
-        f"{name}_images": None if figures is None else figures.n,
-        **_interval_cells(f"{name}_over_images", None if figures is None else figures.wilson),
-    }
-
-
-def _interval_cells(name: str, interval: tuple[float, float] | None) -> dict[str, Any]:
-    low, high = interval or (None, None)
-    return {f"{name}_low": low, f"{name}_high": high}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)

@@ -18,12 +18,12 @@ from bloodcell.answers.overlay import overlay
 from bloodcell.cell_classes import CELL_CLASSES, CLASS_KEYS
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.paths import DEFAULT_WEIGHTS
+from bloodcell.wording import percent
 from tests.browser.conftest import IDLE, UPLOADER
 from tests.conftest import SHARED_DATA
 from webui.classify.cell_detail import DEFAULT_STRENGTH_PERCENT
 from webui.classify.cells import PICTURE_SIDE_PX
 from webui.parts.thumbnails import jpeg_bytes
-from webui.parts.words import percent
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

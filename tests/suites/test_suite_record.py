@@ -8,10 +8,11 @@ import pytest
 
 from bloodcell.errors import RunFolderError
 from bloodcell.runs.run_folder import RunFolder
+from bloodcell.suites.columns import table_csv
 from bloodcell.suites.run_record import list_records, read_record
 from bloodcell.suites.suite import SuiteFolder
 from bloodcell.suites.suite_record import write_suite_record
-from bloodcell.suites.table import suite_rows, table_csv
+from bloodcell.suites.table import suite_rows
 from tests.suites.drawn_suites import write_drawn_suite
 
 

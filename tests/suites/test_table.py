@@ -11,9 +11,10 @@ import pytest
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.arm_runs import finished_runs, sample_pair
 from bloodcell.suites.arm_sample import ArmSample
+from bloodcell.suites.columns import table_csv
 from bloodcell.suites.comparison import compare_arms
 from bloodcell.suites.suite import SuiteFolder, build_suite
-from bloodcell.suites.table import suite_rows, suite_warning, table_csv
+from bloodcell.suites.table import suite_rows, suite_warning
 from tests.suites.drawn_suites import write_drawn_suite
 
 MakeSuite = Callable[..., SuiteFolder]

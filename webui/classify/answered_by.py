@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from bloodcell.answers.classifier import Classifier
+from bloodcell.wording import counted
 from webui.classify.cells import Cell, answer_anew
-from webui.parts.words import counted, name_as_markdown
+from webui.parts.words import name_as_markdown
 
 
 def show_answered_by(cells: Sequence[Cell], classifier: Classifier | None) -> None:

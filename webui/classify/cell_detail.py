@@ -12,17 +12,10 @@ from PIL import Image
 from bloodcell.answers.overlay import overlay
 from bloodcell.answers.prediction_table import WITHOUT_CLASS
 from bloodcell.cell_classes import CELL_CLASSES
+from bloodcell.wording import percent
 from webui.classify.cells import Cell, cell_by_id
 from webui.parts.session_keys import CLASSIFY_STRENGTH, explained_class_key
-from webui.parts.words import (
-    STATUS_ICONS,
-    STATUS_WORDS,
-    answer_words,
-    class_name,
-    name_as_markdown,
-    percent,
-    plain_words,
-)
+from webui.parts.words import STATUS_ICONS, STATUS_WORDS, answer_words, class_name, name_as_markdown, plain_words
 
 DEFAULT_STRENGTH_PERCENT = 55
 _STATUS_COLOURS: dict[str, Literal["green", "orange", "red"]] = {

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from bloodcell.answers.prediction_table import WITHOUT_CLASS, table_bytes
+from bloodcell.wording import counted
 from webui.classify.cells import Cell, remove_all
 from webui.parts.session_keys import CLASSIFY_CHOSEN, CLASSIFY_ORDER, CLASSIFY_SHOWN, CLASSIFY_STEPPED, cell_table_key
 from webui.parts.words import (
@@ -15,7 +16,6 @@ from webui.parts.words import (
     STATUS_SIGNS,
     STATUS_WORDS,
     class_name,
-    counted,
     name_as_markdown,
     plain_words,
     shown_name,

@@ -17,9 +17,10 @@ from bloodcell.laboratories.verdict import TrayVerdict, is_for_elsewhere, tray_v
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.weights.card import WeightsCard, find_weights, read_card
+from bloodcell.wording import counted
 from webui.parts.session_keys import CLASSIFY_CELLS, CLASSIFY_CHOSEN, CLASSIFY_NOTICE, CLASSIFY_WAITING
 from webui.parts.thumbnails import jpeg_bytes
-from webui.parts.words import counted, error_words
+from webui.parts.words import error_words
 
 MAXIMUM_CELLS = 2_000
 """Cells that one session keeps: about 100 kB each, 200 MB in all, and beside them their files."""

@@ -12,8 +12,9 @@ from bloodcell.datasets.example_cells import example_cells
 from bloodcell.errors import BloodcellError
 from bloodcell.laboratories.verdict import TrayVerdict
 from bloodcell.paths import SHIPPED_WEIGHTS
+from bloodcell.wording import counted
 from webui.classify.cells import Cell
-from webui.parts.words import counted, plain_words, sentence_words
+from webui.parts.words import plain_words, sentence_words
 
 TITLES: dict[str, str] = {
     "known": "A laboratory that the model knows",

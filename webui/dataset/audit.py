@@ -12,8 +12,9 @@ from bloodcell.audit.audit_report import NOT_FOUND
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.folder_scan import FolderScan, other_files_words, scan_dataset
 from bloodcell.errors import BloodcellError
+from bloodcell.wording import counted, duration_words
 from webui.parts.session_keys import DATASET_AUDIT
-from webui.parts.words import counted, duration_words, error_words, plain_words, shown_name
+from webui.parts.words import error_words, plain_words, shown_name
 
 logger = logging.getLogger(__name__)
 

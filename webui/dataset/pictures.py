@@ -12,7 +12,8 @@ from streamlit.delta_generator import DeltaGenerator
 from bloodcell.audit.audit import DatasetAudit, ImagingCondition
 from bloodcell.errors import BloodcellError
 from bloodcell.images.open_image import read_image_file
-from webui.parts.words import class_name, counted, name_as_markdown, shown_name
+from bloodcell.wording import counted
+from webui.parts.words import class_name, name_as_markdown, shown_name
 
 _PAIRS_SHOWN, _NAMES_SHOWN, _EXAMPLES = 12, 50, 6
 _THUMBNAIL_PX = 160

@@ -13,11 +13,12 @@ from bloodcell.errors import BloodcellError, DatasetError
 from bloodcell.images.zip_images import open_zip
 from bloodcell.jobs import delete_dataset, enqueue_command, read_job, stop_job
 from bloodcell.paths import home_folder, own_data_folder
+from bloodcell.wording import counted
 from webui.dataset.zip_plan import show_plan
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import DATASET_NOTICE, DATASET_PUBLIC, DATASET_UPLOADS_TAKEN, dataset_uploader_key
 from webui.parts.uploads import forget_server_copies
-from webui.parts.words import counted, error_words, name_as_markdown, sentence_words
+from webui.parts.words import error_words, name_as_markdown, sentence_words
 
 _FILES_NAMED = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")

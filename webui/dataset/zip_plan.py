@@ -10,7 +10,8 @@ from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.zip_dataset import ZipPlan, likely_class, plan_dataset
 from bloodcell.errors import BloodcellError
 from bloodcell.images.zip_images import open_zip
-from webui.parts.words import class_name, counted, error_words, name_as_markdown, plain_words
+from bloodcell.wording import counted
+from webui.parts.words import class_name, error_words, name_as_markdown, plain_words
 
 _FOLDERS_NAMED = 5
 

@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from bloodcell.weights.store import StoredWeights, default_weights
+from bloodcell.wording import percent
 from webui.parts.model import accuracy_figures
 from webui.parts.session_keys import MODELS_CHOOSE_NEXT, MODELS_CHOSEN, MODELS_NOTICE
 from webui.parts.session_model import answering_weights
-from webui.parts.words import percent, shown_name
+from webui.parts.words import shown_name
 
 
 def show_notice() -> None:

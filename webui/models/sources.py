@@ -13,10 +13,11 @@ from bloodcell.publishing.publish import publish
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.weights.card import WeightsCard, read_card
 from bloodcell.weights.store import add_weights, refuse_taken_name
+from bloodcell.wording import percent
 from webui.parts.model import accuracy_figures
 from webui.parts.session_keys import MODELS_CHOOSE_NEXT, MODELS_NOTICE, MODELS_UPLOADS_TAKEN, models_uploader_key
 from webui.parts.uploads import forget_server_copies
-from webui.parts.words import error_words, name_as_markdown, percent, shown_name
+from webui.parts.words import error_words, name_as_markdown, shown_name
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from bloodcell.errors import BloodcellError, EngineUnavailable
 from bloodcell.paths import DEFAULT_WEIGHTS
 from bloodcell.report.other_laboratories import laboratory_words
 from bloodcell.weights.card import WeightsCard, find_weights
+from bloodcell.wording import counted, percent
 from webui.parts.session_model import answering_weights
-from webui.parts.words import counted, name_as_markdown, percent, plain_words
+from webui.parts.words import name_as_markdown, plain_words
 
 _IMAGE_SETS = (("test", "test image", "test images"), ("validation", "validation image", "validation images"))
 

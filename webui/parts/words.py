@@ -1,4 +1,4 @@
-"""How pages write things: percentages, statuses, and names that strangers chose."""
+"""How pages write things: statuses, and names that strangers chose."""
 
 import re
 
@@ -32,15 +32,6 @@ LONGEST_NAME = 80
 """Characters of a file name that are shown; the CSV holds it all."""
 
 
-def percent(share: float) -> str:
-    """Write a share from 0 to 1 as a percentage with one decimal; only 1 and 0 themselves as 100.0 % and 0.0 %."""
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
-
-
 def class_name(label: int) -> str:
     """Return the name of a class to show."""
     return CELL_CLASSES[label].display_name
@@ -68,11 +59,6 @@ def name_as_markdown(file: str) -> str:
     return f"`{shown_name(file).replace('`', chr(39))}`"
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """Return a number with its noun: 1 cell, 1,000 cells."""
-    return f"{number:,} {one if number == 1 else many}"
-
-
 def plain_words(text: str) -> str:
     """Return text that may hold names or words of strangers so that Markdown shows it as it is, on one line.
 
@@ -93,26 +79,7 @@ def error_words(error: BloodcellError | OSError) -> str:
     return plain_words(f"{error.strerror}. Check the disk, then try again.")
 
 
-def duration_words(seconds: float) -> str:
-    """Write a duration with its one or two largest units: 40 s, 12 min, 3 h 20 min, 5 days."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{round(hours / 24):,} days"
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def device_words(device: str | None) -> str:
     """Write a device of the queue: CPU, GPU 0; what computes nothing waits for the jobs of its kind."""
     kind, _, number = (device or "none").partition("-")
     return {"cpu": "CPU", "cuda": f"GPU {number}".strip()}.get(kind, "job before it")
-
-
-def memory_words(mebibytes: float) -> str:
-    """Write an amount of memory: 840 MB, 1.4 GB."""
-    megabytes = mebibytes * 1.048576
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

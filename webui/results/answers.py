@@ -19,8 +19,9 @@ from bloodcell.packed_text import kept_file
 from bloodcell.paths import home_folder
 from bloodcell.report.arms import ArmRecords
 from bloodcell.suites.run_record import RunRecord
+from bloodcell.wording import counted, percent
 from webui.parts.session_keys import RESULTS_ANSWERS
-from webui.parts.words import counted, error_words, percent
+from webui.parts.words import error_words
 
 VALIDATION, TEST, EVALUATION = "validation images", "test images", "evaluated images"
 EVALUATION_TABLE = "predictions_evaluation.csv"

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from bloodcell.measures.paired import PairedAnswers, paired_answers
 from bloodcell.report.table import Table
+from bloodcell.wording import counted
 from webui.parts.figures_and_tables import show_table
 from webui.parts.session_keys import RESULTS_CHANGED, RESULTS_FIRST, RESULTS_GALLERY_PAGE, RESULTS_SECOND
-from webui.parts.words import class_name, counted
+from webui.parts.words import class_name
 from webui.results.answers import Answers, AnswerSource, accuracy_words, read_answers
 from webui.results.images import show_gallery
 

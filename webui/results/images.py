@@ -14,10 +14,11 @@ from bloodcell.answers.reading_ahead import ImageSource
 from bloodcell.errors import BloodcellError, UnreadableImage
 from bloodcell.images.open_image import open_image, read_image_bytes
 from bloodcell.weights.card import find_weights, read_card, weights_names
+from bloodcell.wording import percent
 from webui.parts.data_choice import available_data_folders
 from webui.parts.session_keys import RESULTS_GALLERY_PAGE, RESULTS_HEAT_MAPS
 from webui.parts.thumbnails import jpeg_bytes
-from webui.parts.words import class_name, name_as_markdown, percent
+from webui.parts.words import class_name, name_as_markdown
 from webui.results.answers import Answers
 
 IMAGES_PER_PAGE = 12

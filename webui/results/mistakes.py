@@ -12,6 +12,7 @@ from bloodcell.datasets.subtype import is_near_miss, subtype_of_file
 from bloodcell.figures.confusion import MatrixValues, confusion_figure
 from bloodcell.measures.metrics import confusion_matrix
 from bloodcell.report.table import Table
+from bloodcell.wording import counted
 from webui.parts.figures_and_tables import figure_options, show_csv_button, show_table, text_colour
 from webui.parts.session_keys import (
     RESULTS_ANSWERED_AS,
@@ -20,7 +21,7 @@ from webui.parts.session_keys import (
     RESULTS_MATRIX_VALUES,
     RESULTS_TRUTH,
 )
-from webui.parts.words import class_name, counted
+from webui.parts.words import class_name
 from webui.results.answers import Answers
 from webui.results.images import show_gallery
 

@@ -14,8 +14,9 @@ from bloodcell.report.table import Table
 from bloodcell.suites.run_record import RecordScan, RunRecord, scan_records
 from bloodcell.suites.suite import SuiteFolder
 from bloodcell.suites.table import suite_rows
+from bloodcell.wording import counted
 from webui.parts.session_keys import RESULTS_ARMS, RESULTS_ARMS_OFFERED, RESULTS_SOURCES
-from webui.parts.words import counted, error_words
+from webui.parts.words import error_words
 
 RECORD_FILES = ("config.json", "metrics.csv", "outcome.json", "best.json", "predictions_test.csv*")
 MOST_ARMS_AT_FIRST = 12

@@ -9,8 +9,8 @@ from bloodcell.datasets.subtype import subtype_name
 from bloodcell.figures.subtypes import subtype_figure
 from bloodcell.measures.by_subtype import SubtypeAnswers, answers_by_subtype
 from bloodcell.report.table import Table
+from bloodcell.wording import counted as number_of
 from webui.parts.figures_and_tables import show_figure, show_table
-from webui.parts.words import counted as number_of
 from webui.results.answers import Answers
 
 

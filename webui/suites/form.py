@@ -17,6 +17,7 @@ from bloodcell.suites.suite import SUITES, Suite, build_suite
 from bloodcell.suites.suite_estimate import suite_memory_shortage, suite_seconds
 from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
 from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
+from bloodcell.wording import counted, duration_words
 from webui.parts.data_choice import (
     ask_for_memory,
     available_data_folders,
@@ -37,7 +38,7 @@ from webui.parts.session_keys import (
     ABLATION_SUITE,
     ABLATION_TEST,
 )
-from webui.parts.words import counted, duration_words, error_words
+from webui.parts.words import error_words
 
 SUITE_WORDS = {
     "quick": "80 px and 8 epochs in the fastest precision, otherwise the paper's recipe. Made for two CPU cores.",

@@ -11,17 +11,10 @@ from bloodcell.paths import SHIPPED_RECORDS, suites_folder
 from bloodcell.suites.progress import RunProgress, RunState, SuiteProgress, read_progress
 from bloodcell.suites.suite import ALL_SEEN, SuiteFolder
 from bloodcell.suites.suite_jobs import delete_suite, is_shipped, known_suites, resume_suite
+from bloodcell.wording import counted, percent
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import ABLATION_CHOSEN, ABLATION_NOTICE
-from webui.parts.words import (
-    counted,
-    device_words,
-    error_words,
-    name_as_markdown,
-    percent,
-    plain_words,
-    sentence_words,
-)
+from webui.parts.words import device_words, error_words, name_as_markdown, plain_words, sentence_words
 
 POLL_SECONDS = 3.0
 _STATE_SIGNS: dict[RunState, str] = {

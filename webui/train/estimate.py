@@ -10,8 +10,9 @@ from bloodcell.jobs import list_runs
 from bloodcell.processes.device_lock import device_name, is_device_held
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
+from bloodcell.wording import counted, duration_words, memory_words
 from webui.parts.data_choice import image_count
-from webui.parts.words import counted, duration_words, error_words, memory_words
+from webui.parts.words import error_words
 
 
 def show_estimate(config: RunConfig, data: Path) -> None:

@@ -13,7 +13,8 @@ from bloodcell.errors import BloodcellError
 from bloodcell.figures.run_curves import accuracy_figure, best_row, learning_rate_figure, loss_figure
 from bloodcell.images.open_image import read_image_file
 from bloodcell.runs.run_folder import EpochMetrics, RunFolder
-from webui.parts.words import class_name, duration_words, error_words, name_as_markdown, percent
+from bloodcell.wording import duration_words, percent
+from webui.parts.words import class_name, error_words, name_as_markdown
 
 _SHOWN_MISTAKES = 8
 _PICTURE_PX = 180

@@ -14,17 +14,10 @@ from bloodcell.errors import BloodcellError
 from bloodcell.jobs import Job, JobState, delete_run, epochs_done, list_runs, resume_run, stop_job
 from bloodcell.jobs.ending import KILL_AFTER_SECONDS
 from bloodcell.runs.run_folder import RunFolder, RunStatus
+from bloodcell.wording import counted, duration_words, memory_words
 from webui.parts.polling import show_polled
 from webui.parts.session_keys import TRAIN_CHOSEN, TRAIN_NOTICE
-from webui.parts.words import (
-    counted,
-    device_words,
-    duration_words,
-    error_words,
-    memory_words,
-    name_as_markdown,
-    sentence_words,
-)
+from webui.parts.words import device_words, error_words, name_as_markdown, sentence_words
 
 POLL_SECONDS = 2.0
 REDRAW_SECONDS = 20.0
