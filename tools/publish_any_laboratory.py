@@ -22,6 +22,7 @@ from benchmarks.quality.gate import SHARED_DATA
 from bloodcell import __version__
 from bloodcell.answers.cell_gate import CellGate
 from bloodcell.answers.classifier import Classifier
+from bloodcell.answers.other_cell import OtherCellQuestion
 from bloodcell.devices.hardware import hardware_name
 from bloodcell.images.fingerprint import fingerprint
 from bloodcell.laboratories.evaluate import evaluate
@@ -32,6 +33,7 @@ from bloodcell.model_settings import named_model
 from bloodcell.models.efficientnet_lite import HEAD_CHANNELS, EfficientNetLite
 from bloodcell.models.registry import build_model
 from bloodcell.paths import ELSEWHERE_WEIGHTS, SHIPPED_WEIGHTS, write_atomically
+from bloodcell.publishing.other_cell_fit import fit_other_cell, with_threshold
 from bloodcell.publishing.publish import half_precision_where_equal, test_entries
 from bloodcell.report.model_card import card_markdown
 from bloodcell.training.augmentation import BatchAugmenter
@@ -45,6 +47,8 @@ from tools.weights_card import laboratory_entries
 CELLS_BELOW, NO_CELLS_BELOW = 0.02, 0.99
 """The threshold lies half-way between these quantiles: of held-out cells, varied as far as laboratories differ, in the
 laboratory where it is lowest, and of pictures of no cell, in the set where it is highest."""
+OTHER_CELL_SHARE = 0.02
+"""Of a laboratory's held-out cells, at most that many are taken for none of the eight."""
 LARGEST_CHANGE = 0.02
 """Most that a probability may move when filters are stored in half precision; no class may change. All answers of
 these weights are looked at by a person."""
@@ -99,7 +103,7 @@ class Trained:
         return np.asarray(self.model.classifier(self.averages(images)).numpy())
 
 
-def with_threshold(trained: Trained, held_out: dict[str, LabelledImages], nothing: NoCells) -> CellGate:
+def cell_gate(trained: Trained, held_out: dict[str, LabelledImages], nothing: NoCells) -> CellGate:
     """Return the gate with its threshold, and say what it refuses of what is held out."""
     torch.manual_seed(0)
     varied = {f"{name}, varied": trained.log_odds_varied(one.images) for name, one in held_out.items()}
@@ -111,6 +115,25 @@ def with_threshold(trained: Trained, held_out: dict[str, LabelledImages], nothin
     for name, odds in {**varied, **plain, **none}.items():
         print(f"{name}: {100 * np.mean(odds < threshold):.1f} % of {len(odds):,} refused")
     return replace(trained.is_cell, threshold=threshold)
+
+
+def other_cell_question(trained: Trained, sets: dict[str, LabelledImages]) -> OtherCellQuestion:
+    """Return the question whether a cell is one of the eight, and say what it flags of held-out cells.
+
+    Its threshold is that of the laboratory whose held-out cells lie farthest from the classes.
+    """
+    parts = {name: trained.averages(one.images[~one.is_held_out]).numpy() for name, one in sets.items()}
+    labels = np.concatenate([one.labels[~one.is_held_out].numpy() for one in sets.values()])
+    question = fit_other_cell(np.concatenate(list(parts.values())), labels)
+    held_out = {
+        name: trained.averages(one.held_out().images).numpy() for name, one in sets.items() if one.is_held_out.any()
+    }
+    limits = [with_threshold(question, seen, OTHER_CELL_SHARE).threshold for seen in held_out.values()]
+    question = replace(question, threshold=max(limits))
+    for name, seen in held_out.items():
+        flagged = np.mean(question.distances(seen) > question.threshold)
+        print(f"{name}: {100 * flagged:.1f} % of {len(seen):,} taken for another cell")
+    return question
 
 
 def validation_entries(labels: dict[str, NDArray[np.int64]], logits: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
@@ -144,13 +167,15 @@ def recipe_entries(trained: Trained, seed: int) -> dict[str, Any]:
     }
 
 
-def published(trained: Trained, sets: dict[str, LabelledImages], nothing: NoCells, seed: int) -> WeightsCard:
+def published(
+    trained: Trained, question: OtherCellQuestion, sets: dict[str, LabelledImages], nothing: NoCells, seed: int
+) -> WeightsCard:
     """Return the card of the weights, with what was chosen and measured on held-out images."""
     held_out = {name: one.held_out() for name, one in sets.items() if one.is_held_out.any()}
     labels = {name: one.labels.numpy() for name, one in held_out.items()}
     logits = {name: trained.logits(one.images) for name, one in held_out.items()}
     known = [sha256 for one in sets.values() for sha256 in one.sha256]
-    gate = with_threshold(trained, held_out, nothing)
+    gate = cell_gate(trained, held_out, nothing)
     return WeightsCard(
         name=ELSEWHERE_WEIGHTS,
         model=named_model("efficientnet_lite"),
@@ -169,7 +194,7 @@ def published(trained: Trained, sets: dict[str, LabelledImages], nothing: NoCell
         hardware=hardware_name("cpu"),
         code_version=__version__,
         licence="CC BY 4.0",
-        gate={**gate.entries(), "fitted_on": "a second output, learnt with the classes"},
+        gate={**gate.entries(), **question.entries(), "fitted_on": "a second output, learnt with the classes"},
     )
 
 
@@ -188,7 +213,8 @@ def main() -> None:
         for name in ("home", "more", "bccd", "chula")
     }
     nothing = NoCells(**torch.load(options.cache / "no_cells_held_out.pt", weights_only=True))
-    card = published(trained, sets, nothing, options.seed)
+    question = other_cell_question(trained, sets)
+    card = published(trained, question, sets, nothing, options.seed)
     held_out = torch.cat([one.held_out().images for one in sets.values()])
     model = trained.model.to(memory_format=torch.contiguous_format)
     tensors = half_precision_where_equal(
@@ -199,7 +225,8 @@ def main() -> None:
     others = [one for name, one in sets.items() if name not in ("home", "more")]
     prints = np.stack([fingerprint(image.permute(1, 2, 0).numpy()) for one in others for image in one.images])
     known = [sha256 for one in sets.values() for sha256 in one.sha256]
-    save = partial(save_weights, tensors=tensors, gate_tensors=trained.is_cell.tensors(), known_sha256=known)
+    gates = {**trained.is_cell.tensors(), **question.tensors()}
+    save = partial(save_weights, tensors=tensors, gate_tensors=gates, known_sha256=known)
     save(options.to, card, known_pictures=prints)
     classifier = Classifier(load_weights(options.to / f"{ELSEWHERE_WEIGHTS}.safetensors"))
     metrics = {

@@ -82,7 +82,7 @@ def test_every_table_says_what_is_stored(card: WeightsCard) -> None:
     assert tables["second-look"].rows[1][1] == "12"
     assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "0", "–"),)
     assert tables["recipe"].rows == (("epochs", "12"),)
-    north = ("North", "200", "0", "85.0 % (79.0 to 89.0 %)", "95.0 %", "40", "2", "5.0 %", "known")
+    north = ("North", "200", "0", "85.0 % (79.0 to 89.0 %)", "95.0 %", "40", "2", "5.0 %", "–", "known")
     assert tables["laboratories"].rows == (north,)
     assert tables["laboratory-classes"].rows[:2] == (("Basophil", "–"), ("Eosinophil", "85.0 % of 200"))
     assert ("images of North", "200 crops") in tables["facts"].rows
