@@ -18,9 +18,10 @@ from statistics import fmean
 
 from benchmarks.quality.gate import SHARED_DATA
 from bloodcell.commands.arguments import image_bar
+from bloodcell.jobs.executors.executor import TestImages
+from bloodcell.jobs.executors.local import answer_test_images
 from bloodcell.paths import DEFAULT_WEIGHTS, SHIPPED_RECORDS, SHIPPED_WEIGHTS
 from bloodcell.runs.run_folder import RunFolder
-from bloodcell.suites.run_suite import TestImages, answer_test_images
 from bloodcell.suites.suite_record import write_run_record
 from bloodcell.weights.card import read_card
 

@@ -67,8 +67,9 @@ def run(options: argparse.Namespace) -> int:
 
     from bloodcell.commands.terminal import stop_on_signals, training_bars
     from bloodcell.devices.allocator import keep_freed_memory
+    from bloodcell.jobs.executors.executor import PlanWatch
     from bloodcell.suites.reach import reach_of
-    from bloodcell.suites.run_suite import SuiteWatch, run_suite
+    from bloodcell.suites.run_suite import run_suite
     from bloodcell.suites.suite import SuiteFolder
     from bloodcell.suites.suite_estimate import suite_memory_shortage
     from bloodcell.suites.suite_record import write_suite_record
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     with stop_on_signals() as should_stop, training_bars() as (report, progress):
         end = run_suite(
             folder,
-            SuiteWatch(announce=_announce, report=report, progress=progress, should_stop=should_stop),
+            PlanWatch(announce=_announce, report=report, progress=progress, should_stop=should_stop),
             data_folder=options.data,
             test_folders=options.test_data,
             wait_for_device=options.wait,

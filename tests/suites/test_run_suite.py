@@ -14,8 +14,9 @@ import pytest
 from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.datasets.drawn_cells import write_synthetic_dataset
 from bloodcell.errors import DatasetError, RunFolderError
+from bloodcell.jobs.executors.executor import PlanWatch
 from bloodcell.runs.run_folder import RunFolder
-from bloodcell.suites.run_suite import SuiteEnd, SuiteWatch, run_suite
+from bloodcell.suites.run_suite import SuiteEnd, run_suite
 from bloodcell.suites.suite import Suite, SuiteFolder, build_suite
 from bloodcell.weights.file import read_card
 from tests.conftest import REPOSITORY, held_elsewhere
@@ -29,7 +30,7 @@ def train_suite(
     announce: Callable[[int, int, str], None] = lambda number, runs, name: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SuiteEnd:
-    watch = SuiteWatch(
+    watch = PlanWatch(
         announce=announce,
         report=lambda status: None,
         progress=lambda what, done, total: None,

@@ -9,8 +9,9 @@ import torch
 
 from bloodcell.answers.labelled_table import read_labelled_table
 from bloodcell.devices.precision import runs_bf16_natively
+from bloodcell.jobs.executors.executor import TestImages
+from bloodcell.jobs.executors.local import answer_test_images
 from bloodcell.runs.run_folder import RunFolder
-from bloodcell.suites.run_suite import TestImages, answer_test_images
 from tests.conftest import REPOSITORY, quick_config, train_quietly
 
 MASKED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
