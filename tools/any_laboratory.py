@@ -2,7 +2,7 @@
 
 EfficientNet-Lite0, from ImageNet, with a second output that says whether a picture shows a cell at all. Validation:
 home images as of the home weights, slides of chula and fields of BCCD that are not trained on. Afterwards
-`tools.refit_is_cell` and `tools.publish_any_laboratory`.
+`tools.publish_any_laboratory`.
 
 The weights that ship were trained in two legs: the first without photographs, the second, `--begin-from` the first,
 with them. PHOTOS is a folder of ordinary pictures (`tools.photographs` gathers it); never those of scikit-learn and

