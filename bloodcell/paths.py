@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,12 @@ def suites_folder() -> Path:
 def laboratories_folder() -> Path:
     """Return where the laboratories stand that a person has named."""
     return home_folder() / "laboratories"
+
+
+def numbered_names(name: str, separator: str = "-") -> Iterator[str]:
+    """Yield a name, then the same with 2, 3 … behind it, for whoever looks for one that is free."""
+    yield name
+    yield from (f"{name}{separator}{number}" for number in itertools.count(2))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

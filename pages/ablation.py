@@ -3,8 +3,10 @@
 import streamlit as st
 
 from webui.parts.frame import require_frame
+from webui.parts.notices import show_notice
+from webui.parts.session_keys import ABLATION_NOTICE
 from webui.suites.form import choose_new_suite, show_estimate, show_reach
-from webui.suites.suites import choose_suite, show_notice, show_progress
+from webui.suites.suites import choose_suite, show_progress
 from webui.suites.table import show_suite_table
 
 require_frame()
@@ -12,7 +14,7 @@ require_frame()
 form_side, suite_side = st.columns([4, 7], gap="large")
 with suite_side:
     st.subheader("Suites", anchor=False)
-    show_notice()
+    show_notice(ABLATION_NOTICE)
     folder = choose_suite()
     if folder is not None:
         show_progress(folder)

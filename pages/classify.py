@@ -5,12 +5,14 @@ import streamlit as st
 from bloodcell.cell_classes import CELL_CLASSES
 from webui.classify.answered_by import show_answered_by
 from webui.classify.cell_detail import show_cell
-from webui.classify.cell_inputs import show_inputs, show_notice
+from webui.classify.cell_inputs import show_inputs
 from webui.classify.cell_table import choose_cell, show_summary
 from webui.classify.cells import read_waiting, session_tray, waiting_images
 from webui.classify.laboratory import show_laboratory
 from webui.parts.frame import require_frame
 from webui.parts.model import model_words, ready_classifier
+from webui.parts.notices import show_notice
+from webui.parts.session_keys import CLASSIFY_NOTICE
 
 require_frame()
 
@@ -18,7 +20,7 @@ classifier = ready_classifier()
 show_inputs(disabled=classifier is None)
 if classifier is not None:
     st.caption(model_words(classifier.card))
-show_notice()
+show_notice(CLASSIFY_NOTICE, "note")
 reading = st.container()
 
 cells, verdict = session_tray()

@@ -5,14 +5,15 @@ import streamlit as st
 from webui.dataset.audit import audited, scanned, show_counts, show_figures
 from webui.dataset.augmentation import show_augmentation
 from webui.dataset.pictures import show_conditions, show_faults
-from webui.dataset.sources import show_deletion, show_downloads, show_notice, show_upload
+from webui.dataset.sources import show_deletion, show_downloads, show_upload
 from webui.parts.data_choice import chosen_data_folder
 from webui.parts.frame import require_frame
-from webui.parts.session_keys import DATASET_FOLDER
+from webui.parts.notices import show_notice
+from webui.parts.session_keys import DATASET_FOLDER, DATASET_NOTICE
 
 require_frame()
 
-show_notice()
+show_notice(DATASET_NOTICE, "told")
 folder = chosen_data_folder(DATASET_FOLDER)
 with st.expander("Add a dataset", icon=":material/add:", expanded=folder is None):
     upload_side, download_side = st.columns(2, gap="large")

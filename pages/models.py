@@ -5,13 +5,15 @@ import streamlit as st
 from bloodcell.weights.store import list_weights
 from webui.models.actions import show_actions
 from webui.models.card import show_card
-from webui.models.list import choose_weights, show_list, show_notice
+from webui.models.list import choose_weights, show_list
 from webui.models.sources import show_publishing, show_upload
 from webui.parts.frame import require_frame
+from webui.parts.notices import show_notice
+from webui.parts.session_keys import MODELS_NOTICE
 
 require_frame()
 
-show_notice()
+show_notice(MODELS_NOTICE, "done")
 stored = list_weights()
 if stored:
     show_list(stored)

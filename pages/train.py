@@ -4,9 +4,11 @@ import streamlit as st
 
 from bloodcell.jobs import list_runs
 from webui.parts.frame import require_frame
+from webui.parts.notices import show_notice
+from webui.parts.session_keys import TRAIN_NOTICE
 from webui.train.form import choose_new_run
 from webui.train.results import show_curves, show_mistakes
-from webui.train.runs import choose_run, show_notice, show_progress
+from webui.train.runs import choose_run, show_progress
 
 require_frame()
 
@@ -14,7 +16,7 @@ jobs = list_runs()
 form_side, run_side = st.columns([5, 6], gap="large")
 with run_side:
     st.subheader("Runs", anchor=False)
-    show_notice()
+    show_notice(TRAIN_NOTICE)
     job = choose_run(jobs)
     if job is not None:
         show_progress(job, jobs)

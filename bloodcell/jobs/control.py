@@ -1,5 +1,6 @@
 """What is done to jobs: hand in, stop, resume, delete."""
 
+import contextlib
 import errno
 import os
 import re
@@ -15,7 +16,7 @@ from bloodcell.jobs.ending import ask, kill_unless_it_stops
 from bloodcell.jobs.job import Job, read_job, refuse_signs_of_life
 from bloodcell.jobs.queue import NO_DEVICE, add_entry, entry_of, queue_locked
 from bloodcell.jobs.worker import ensure_worker
-from bloodcell.paths import runs_folder
+from bloodcell.paths import numbered_names, runs_folder
 from bloodcell.processes.device_lock import device_name
 from bloodcell.processes.process_folder import ProcessFolder
 from bloodcell.runs.run_folder import RunFolder
@@ -182,14 +183,11 @@ def _training_of(folder: Path) -> tuple[str, ...]:
 
 
 def _new_folder(name: str) -> Path:
-    number = 1
-    while True:
-        folder = runs_folder() / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
+    for free in numbered_names(name):
+        with contextlib.suppress(FileExistsError):
+            (runs_folder() / free).mkdir(parents=True)
+            return runs_folder() / free
+    raise AssertionError("names do not end")
 
 
 def _refuse_active(job: Job) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from bloodcell.datasets.data_use import ALLOW_FLAG
 from bloodcell.errors import RunFolderError
 from bloodcell.jobs import delete_job_folder, enqueue_command, read_job
-from bloodcell.paths import SHIPPED_RECORDS, suites_folder
+from bloodcell.paths import SHIPPED_RECORDS, numbered_names, suites_folder
 from bloodcell.suites.suite import Suite, SuiteFolder
 
 
@@ -18,10 +18,8 @@ def enqueue_suite(suite: Suite) -> SuiteFolder:
     Raises:
         BloodcellError: no such device, or the disk is full.
     """
-    number = 1
-    while (path := suites_folder() / (suite.name if number == 1 else f"{suite.name}-{number}")).exists():
-        number += 1
-    folder = SuiteFolder(path)
+    paths = (suites_folder() / name for name in numbered_names(suite.name))
+    folder = SuiteFolder(next(path for path in paths if not path.exists()))
     folder.create(suite)
     resume_suite(folder)
     return folder

@@ -46,12 +46,6 @@ def show_inputs(*, disabled: bool) -> None:
         )
 
 
-def show_notice() -> None:
-    """Show what there is to say about the last addition."""
-    if notice := st.session_state.get(CLASSIFY_NOTICE):
-        st.warning(notice, icon=":material/info:")
-
-
 def _take_uploads() -> None:
     """Take the files over, then give the uploader a new key, which empties it."""
     taken = st.session_state[CLASSIFY_UPLOADS_TAKEN]

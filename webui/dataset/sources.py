@@ -25,12 +25,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _POLL_SECONDS = 2.0
 
 
-def show_notice() -> None:
-    """Say what came of the last thing that was asked for."""
-    if notice := st.session_state.pop(DATASET_NOTICE, ""):
-        st.info(notice, icon=":material/info:")
-
-
 def show_upload() -> None:
     """Offer to hand in a ZIP of class folders; say what it gives before anything is added."""
     taken = st.session_state.setdefault(DATASET_UPLOADS_TAKEN, 0)

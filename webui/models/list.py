@@ -8,15 +8,9 @@ import streamlit as st
 from bloodcell.weights.store import StoredWeights, default_weights
 from bloodcell.wording import percent
 from webui.parts.model import accuracy_figures
-from webui.parts.session_keys import MODELS_CHOOSE_NEXT, MODELS_CHOSEN, MODELS_NOTICE
+from webui.parts.session_keys import MODELS_CHOOSE_NEXT, MODELS_CHOSEN
 from webui.parts.session_model import answering_weights
 from webui.parts.words import shown_name
-
-
-def show_notice() -> None:
-    """Say once what the last action did."""
-    if notice := st.session_state.pop(MODELS_NOTICE, ""):
-        st.success(notice, icon=":material/check:")
 
 
 def show_list(stored: Sequence[StoredWeights]) -> None:

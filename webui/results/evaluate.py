@@ -10,7 +10,7 @@ import streamlit as st
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import ACTIVE, Job, enqueue_command, read_job, stop_job
 from bloodcell.laboratories.named import add_laboratory
-from bloodcell.paths import runs_folder, suites_folder
+from bloodcell.paths import numbered_names, runs_folder, suites_folder
 from bloodcell.weights.card import weights_names
 from webui.parts.data_choice import chosen_data_folder, named_laboratories
 from webui.parts.polling import show_polled
@@ -137,10 +137,8 @@ def _start(model: EvaluatedModel, data: Path) -> None:
 def _new_folder(name: str) -> Path:
     """Return a folder of evaluations that is not there yet; its name holds nothing but plain characters."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:_LONGEST_NAME] or "evaluation"
-    parent, number = evaluations_folder(), 1
-    while (folder := parent / (plain if number == 1 else f"{plain}_{number}")).exists():
-        number += 1
-    return folder
+    folders = (evaluations_folder() / free for free in numbered_names(plain, "_"))
+    return next(folder for folder in folders if not folder.exists())
 
 
 def _evaluation_jobs() -> list[Job]:

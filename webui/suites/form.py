@@ -5,18 +5,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_runs
 from bloodcell.paths import suites_folder
-from bloodcell.processes.device_lock import device_name, is_device_held
 from bloodcell.runs.run_folder import RunFolder
 from bloodcell.suites.arms import ARM_KINDS, PAPER_ARMS
 from bloodcell.suites.reach import reach_of, smallest_in_record
 from bloodcell.suites.suite import SUITES, Suite, build_suite
 from bloodcell.suites.suite_estimate import suite_memory_shortage, suite_seconds
 from bloodcell.suites.suite_jobs import enqueue_suite, known_suites
-from bloodcell.training.estimate import TrainingSpeed, speed_of_past_runs, timed_speed
+from bloodcell.training.estimate import TrainingSpeed
 from bloodcell.wording import counted, duration_words
 from webui.parts.data_choice import (
     ask_for_memory,
@@ -38,6 +36,7 @@ from webui.parts.session_keys import (
     ABLATION_SUITE,
     ABLATION_TEST,
 )
+from webui.parts.speed import expected_speed
 from webui.parts.words import error_words
 
 SUITE_WORDS = {
@@ -164,17 +163,7 @@ def _hand_in(suite: Suite, *, memory_asked: bool = False) -> None:
 
 
 def _speed(suite: Suite) -> TrainingSpeed | None:
-    config = suite.arms[0].config
     # Suites that ship ran on other computers.
     trained = [path.parent for folder in known_suites(suites_folder()) for path in folder.runs.glob("*/metrics.csv")]
     past = [RunFolder(path) for path in (*trained, *(job.folder for job in list_runs() if job.state == "finished"))]
-    if (found := speed_of_past_runs(config, past)) is not None:
-        return found
-    device = device_name(config.device)
-    alike = config.changed(epochs=1, seed=0, device=device.partition("-")[0])
-    return None if is_device_held(device) else _timed_speed(alike)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Timing a few training steps …")
-def _timed_speed(config: RunConfig) -> TrainingSpeed:
-    return timed_speed(config)
+    return expected_speed(suite.arms[0].config, past)

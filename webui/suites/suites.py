@@ -53,12 +53,6 @@ def show_progress(folder: SuiteFolder) -> None:
     show_polled(lambda: _poll(folder, drawn), every_seconds=POLL_SECONDS if job.is_active else None)
 
 
-def show_notice() -> None:
-    """Say why the last thing that was asked for could not be done."""
-    if notice := st.session_state.get(ABLATION_NOTICE):
-        st.error(notice, icon=":material/info:")
-
-
 def _fingerprint(folder: SuiteFolder, job: Job) -> tuple[object, ...]:
     """Return what decides all that is drawn outside the polled part."""
     return (job.state, folder.table.stat().st_mtime_ns if folder.table.exists() else 0)

@@ -7,11 +7,11 @@ import streamlit as st
 from bloodcell.config import RunConfig
 from bloodcell.errors import BloodcellError
 from bloodcell.jobs import list_runs
-from bloodcell.processes.device_lock import device_name, is_device_held
 from bloodcell.runs.run_folder import RunFolder
-from bloodcell.training.estimate import TrainingSpeed, estimate_run, speed_of_past_runs, timed_speed
+from bloodcell.training.estimate import TrainingSpeed, estimate_run
 from bloodcell.wording import counted, duration_words, memory_words
 from webui.parts.data_choice import image_count
+from webui.parts.speed import expected_speed
 from webui.parts.words import error_words
 
 
@@ -32,15 +32,4 @@ def show_estimate(config: RunConfig, data: Path) -> None:
 
 
 def _speed(config: RunConfig) -> TrainingSpeed | None:
-    past = [RunFolder(job.folder) for job in list_runs() if job.state == "finished"]
-    if (found := speed_of_past_runs(config, past)) is not None:
-        return found
-    device = device_name(config.device)
-    alike = config.changed(epochs=1, batch_size=1, learning_rate=1e-3, seed=0, device=device.partition("-")[0])
-    return None if is_device_held(device) else _timed_speed(alike)
-
-
-# What does not change the time of a step is the same in all keys.
-@st.cache_resource(max_entries=16, show_spinner="Timing a few training steps …")
-def _timed_speed(config: RunConfig) -> TrainingSpeed:
-    return timed_speed(config)
+    return expected_speed(config, [RunFolder(job.folder) for job in list_runs() if job.state == "finished"])

@@ -250,9 +250,3 @@ def _log_tail(path: Path) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-_LOG_LINES:])
-
-
-def show_notice() -> None:
-    """Say why the last thing that was asked for could not be done."""
-    if notice := st.session_state.get(TRAIN_NOTICE):
-        st.error(notice, icon=":material/info:")
