@@ -4,6 +4,9 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do $$python $(NEW
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# Test files that run beside each other; a processor's cores are shared by them and by what they train.
+TESTS_AT_ONCE ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile
 
 .PHONY: app test test-avx2 check format lock clean
 
@@ -11,11 +14,11 @@ app: $(VENV)/app-ready
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev-ready
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # What depends on the processor, as one without AVX-512 computes it.
 test-avx2: $(VENV)/dev-ready
-	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -m "not browser" -rs \
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m "not browser" -rs \
 		tests/answers tests/devices tests/laboratories tests/publishing tests/training/test_training.py tests/weights
 
 check: $(VENV)/dev-ready

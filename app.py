@@ -7,7 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from bloodcell.devices.freed_memory import give_back_freed_memory
+from bloodcell.devices.freed_memory import keep_little_freed_memory
 from bloodcell.devices.threads import spin_briefly
 from webui.parts.frame import APP_NAME, FAVICON, draw_frame, spare_imports_from_collection
 from webui.parts.polling import see_to_worker
@@ -15,7 +15,7 @@ from webui.parts.server_guard import OwnPagesOnly, refuse_open_network, require_
 from webui.parts.upload_bounds import BoundedUploads
 
 spin_briefly()
-give_back_freed_memory()
+keep_little_freed_memory()
 
 
 def run_chosen_page() -> None:

@@ -1,4 +1,4 @@
-"""How figures are written for people: shares, counts, durations, memory; the same on pages, in cards and reports."""
+"""How figures are written for people: shares, counts, durations, memory; the same on pages and in suites' tables."""
 
 
 def percent(share: float) -> str:

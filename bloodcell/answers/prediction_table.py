@@ -43,7 +43,7 @@ class PredictionRow:
     status: str
     """One of STATUSES."""
     reason: str
-    """Why the image is refused or could not be read; may be empty otherwise."""
+    """Why the image has no class or could not be read; may be empty otherwise."""
     predicted: int | None
     """Class index, 0 to K − 1; None when refused, other_cell or error."""
     confidence: float | None

@@ -7,8 +7,8 @@ import sys
 from PIL import Image
 
 BLOCK_BYTES = 2**28
-"""A decoded picture in one block: the largest that the program reads takes 100 MB. glibc gives such a block its own
-mapping, and gives it back as soon as it is freed. Pillow asks for 16 MB at a time, which stay."""
+"""A decoded picture in one block, and above 32 MB in a mapping of its own that goes back as soon as it is freed. Pillow
+asks for 16 MB at a time otherwise, which stay."""
 ARENAS = 2
 """Heaps that threads share. With one of its own for every thread each keeps its largest moment."""
 _M_ARENA_MAX = -8
@@ -16,14 +16,26 @@ _M_ARENA_MAX = -8
 
 
 @functools.cache
-def give_back_freed_memory() -> bool:
-    """Let Pillow and glibc give freed memory back. Results and speed do not change; telling it again changes nothing.
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+@functools.cache
+def keep_little_freed_memory() -> bool:
+    """Let Pillow and glibc keep less of what is freed. Results and speed do not change; once per process is enough.
 
     Returns:
         Whether glibc was told; False without glibc.
     """
     Image.core.set_block_size(BLOCK_BYTES)  # type: ignore[attr-defined]
-    if sys.platform != "linux":
-        return False
-    library = ctypes.CDLL(None)
-    return hasattr(library, "gnu_get_libc_version") and library.mallopt(_M_ARENA_MAX, ARENAS) == 1
+    library = _glibc()
+    return library is not None and library.mallopt(_M_ARENA_MAX, ARENAS) == 1
+
+
+def give_back_freed_memory() -> None:
+    """Give back what is free by now, after much work; some milliseconds. Without glibc nothing happens."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)

@@ -133,8 +133,7 @@ def evaluate(
             themselves record, if any. What the weights for other laboratories answered is looked up among their own.
 
     Raises:
-        DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one; or
-            its table of slides is damaged.
+        DatasetError: the folder holds no dataset, none of its images can be read, or the disk does not give one.
     """
     files = scan_dataset(data_folder).files
     groups = groups_of(data_folder, files)

@@ -1,8 +1,9 @@
 """An evaluation as files and as a page of text that a person can read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
         f"Weights {card.name} ({card.model}, {card.image_size_px} px), file {card.tensors_sha256[:12]}",
         f"Answered in {answered_by.precision} by {answered_by.engine}, answer_sha256 {answered_by.answer_sha256}",
         f"Accuracy {figures.accuracy:.2%}: {figures.correct} of {figures.n} right, "
-        f"95 % interval {low:.2%} to {high:.2%}{_groups_words(evaluation)}",
+        f"95 % interval {low:.2%} to {high:.2%}.{over_groups_words(evaluation.over_groups)}",
         *filter(
             None,
             [
@@ -59,12 +60,13 @@ def report_text(evaluation: Evaluation, classifier: Classifier) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _groups_words(evaluation: Evaluation) -> str:
-    found = evaluation.over_groups
-    if not found:
+def over_groups_words(figures: Mapping[str, Any]) -> str:
+    """Return the interval over slides or patients, to stand behind that over images; empty where none is known."""
+    try:
+        low, high = map(float, figures["interval_over_groups"])
+        return f" Over {int(figures['groups']):,} {figures['groups_are']}s: {low:.1%} to {high:.1%}.".replace("%", " %")
+    except (KeyError, TypeError, ValueError):
         return ""
-    low, high = found["interval_over_groups"]
-    return f" over images, {low:.2%} to {high:.2%} over {found['groups']} {found['groups_are']}s"
 
 
 def no_class_words(without: int, n: int) -> str:

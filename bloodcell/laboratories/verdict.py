@@ -106,7 +106,7 @@ def unlike_share(card: WeightsCard) -> float:
 
 
 def is_for_elsewhere(row: PredictionRow, verdict: TrayVerdict, card: WeightsCard) -> bool:
-    """Whether a cell got its class from the home weights with this card, though its tray is of another laboratory."""
+    """Whether a cell was answered by the home weights with this card, though its tray is of another laboratory."""
     answered = row.status in ("ok", "review", "other_cell") and row.model_sha256 == card.tensors_sha256
     return verdict.laboratory == "other" and answered and knows_one_laboratory(card)
 

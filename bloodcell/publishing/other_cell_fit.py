@@ -13,6 +13,8 @@ SHRINKAGE = 0.1
 """Share of the correlations within classes that is not believed."""
 HELD_OUT_SHARE = 0.005
 """Of held-out home cells, the share that the threshold flags."""
+_SMALLEST = 1e-2
+"""Of the spread in the first direction, what a direction must have to count."""
 _FAR = 1e6
 """Coordinates of a class without an image: no cell is near it."""
 
@@ -27,13 +29,14 @@ def fit_other_cell(averages: np.ndarray, labels: np.ndarray, *, directions: int 
     """
     averages = averages.astype(np.float64)
     centre = averages.mean(axis=0)
-    _, _, principal = np.linalg.svd(averages - centre, full_matrices=False)
-    basis = principal[:directions].T
+    _, sizes, principal = np.linalg.svd(averages - centre, full_matrices=False)
+    # Where training images hardly differ rounding would decide, and a channel that spoke once.
+    basis = principal[:directions][sizes[:directions] > _SMALLEST * sizes[0]].T
     places = (averages - centre) @ basis
     present = np.unique(labels)
     means = np.stack([places[labels == label].mean(axis=0) for label in present])
     residuals = places - means[np.searchsorted(present, labels)]
-    spread = residuals.std(axis=0) + 1e-9
+    spread = np.maximum(residuals.std(axis=0), 1e-3 * residuals.std(axis=0).max())
     correlation = (residuals / spread).T @ (residuals / spread) / len(residuals)
     eigenvalues, turned = np.linalg.eigh((1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(spread)))
     whitening = turned / np.sqrt(eigenvalues) / spread[:, None]

@@ -6,24 +6,15 @@ from bloodcell.report.table import Table
 from bloodcell.suites.columns import COLUMNS
 from bloodcell.suites.table import ArmRow
 
-_VERDICTS = ("arm", "verdict", "difference", "compared_on", "p")
+_VERDICTS = ("arm", "verdict", "difference", "interval", "compared_on", "p")
 _FIGURES = ("arm", "epochs", "seeds", "training", "last_validation", "best_validation", "test", "speed", "time")
 _ALL = (
-    "arm",
-    "verdict",
-    "seeds",
-    "test",
-    "best_validation",
-    "difference",
-    "p",
-    "compared_on",
-    "epochs",
-    "speed",
-    "time",
+    *("arm", "verdict", "seeds", "test", "best_validation", "difference", "interval", "p", "compared_on"),
+    *("epochs", "speed", "time"),
 )
 VERDICTS_NOTE = (
-    "Difference from the base in percentage points; in brackets, what it may be on other images and with other "
-    "seeds (95 % interval). Verdicts and intervals hold for all arms of the table at once: the chance that any of "
+    "Difference from the base in percentage points, and what it may be on other images and with other seeds "
+    "(95 % interval). Verdicts and intervals hold for all arms of the table at once: the chance that any of "
     "them is wrong is 5 %. The last column, p, is how often chance alone would show such a difference. A seed "
     "that collapsed, which means that it fell back towards guessing, is reported and left out of the difference."
 )
@@ -58,8 +49,8 @@ def verdicts_table(rows: Sequence[ArmRow]) -> Table:
     return Table(
         name=table.name,
         title=table.title,
-        columns=(*table.columns[:3], "Compared with", *table.columns[3:]),
-        rows=tuple((*cells[:3], base, *cells[3:]) for cells, base in zip(table.rows, bases, strict=True)),
+        columns=(*table.columns[:4], "Compared with", *table.columns[4:]),
+        rows=tuple((*cells[:4], base, *cells[4:]) for cells, base in zip(table.rows, bases, strict=True)),
         note=table.note,
     )
 

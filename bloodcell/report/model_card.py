@@ -193,7 +193,9 @@ def _second_look(card: WeightsCard) -> Table:
     rows = [
         (f"the {share_text(part['share'], 0)} with the lowest confidence", *_caught(part)) for part in stated["review"]
     ]
-    unsure = f"confidence below {share_text(card.review_threshold)} (the review threshold), unlike training, or refused"
+    unsure = (
+        f"confidence below {share_text(card.review_threshold)} (the review threshold), unlike training, or no class"
+    )
     rows.append((unsure, *_caught(stated["threshold"])))
     return Table(
         name="second-look",
@@ -218,16 +220,25 @@ def _gate(card: WeightsCard) -> Table:
         among = "one laboratory" if is_of_other_laboratory(entry) else range_text(*entry["refused_interval"])
         wrong = "–" if entry.get("wrong_and_sure") is None else f"{entry['wrong_and_sure']:,}"
         refused = f"{share_text(entry['refused'] / entry['n'])} ({among})"
-        rows.append((str(entry["images"]), f"{entry['n']:,}", refused, f"{entry['sure']:,}", wrong))
+        other = f"{entry['other_cells']:,}" if "other_cells" in entry else "–"
+        rows.append((str(entry["images"]), f"{entry['n']:,}", refused, other, f"{entry['sure']:,}", wrong))
     return Table(
         name="gate",
         title="What it refuses, and where it is confident",
-        columns=("Images", "n", "Refused (95 % interval)", "Confident answers", "Of these wrong"),
+        columns=(
+            "Images",
+            "n",
+            "Refused (95 % interval)",
+            "Perhaps none of the eight",
+            "Confident answers",
+            "Of these wrong",
+        ),
         rows=tuple(rows),
         note="Images that are unlike those trained on are handed to weights for other laboratories, which refuse what "
-        "is no cell and give everything else a class for review. What is looked at was chosen with photographs, fields "
-        "and foreign cells of these sets in view, and those weights were trained on most of BCCD's cells and fields: "
-        "the rows are optimistic. All cells of one other laboratory are one case, so they have no interval.",
+        "is no cell, and give the rest a class for review unless it may be none of the eight. What is looked at was "
+        "chosen with photographs, fields and foreign cells of these sets in view, and those weights were trained on "
+        "most of BCCD's cells and fields: the rows are optimistic. All cells of one other laboratory are one case, so "
+        "they have no interval.",
     )
 
 
@@ -281,6 +292,8 @@ def _gate_words(card: WeightsCard) -> str:
     test = card.metrics.get("test")
     if isinstance(test, Mapping) and isinstance(test.get("refused"), int):
         words += f"; refused {test['refused']:,} of {int(test['n']):,} test images"
+    if isinstance(test, Mapping) and isinstance(test.get("other_cells"), int):
+        words += f", took {test['other_cells']:,} for perhaps none of the eight"
     return words
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bloodcell.weights.card import WeightsCard
+from bloodcell.wording import counted
 
 UNPROVEN = "Another laboratory is unproven."
 
@@ -41,7 +42,8 @@ def _measured_words(card: WeightsCard) -> str:
         for name, n, right, sure, right_of_sure in untrained
     )
     return (
-        "A tray from one is mostly told by its looks; every cell then gets its likeliest class for review, and none "
-        f"counts as sure. Measured where nothing was trained on: {measured}. However many cells, that is "
-        f"{len(untrained)} {'laboratory' if len(untrained) == 1 else 'laboratories'}, and says little about the next."
+        "A tray from one is mostly told by its looks; every cell then gets its likeliest class for review unless it "
+        f"may be none of the eight, and none counts as sure. Measured where nothing was trained on: {measured}. "
+        f"However many cells, that is {counted(len(untrained), 'laboratory', 'laboratories')}, and says little about "
+        "the next."
     )

@@ -54,18 +54,19 @@ def _range(low: float, high: float) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−")
+    return f"{100 * difference:+.2f}".replace("-0.00", "0.00").replace("+0.00", "0.00").replace("-", "−")
 
 
 def _difference(row: ArmRow) -> str:
-    if row.comparison is None:
+    return NOT_MEASURED if row.comparison is None else _points(row.comparison.difference)
+
+
+def _interval(row: ArmRow) -> str:
+    if row.comparison is None or row.comparison.interval is None:
         return NOT_MEASURED
-    words = _points(row.comparison.difference)
-    if row.comparison.interval is None:
-        return words
     low, high = row.comparison.interval
-    images_alone = " by the images alone" if row.comparison.is_single_seed else ""
-    return f"{words} ({_points(low)} to {_points(high)}{images_alone})"
+    images_alone = ", by the images alone" if row.comparison.is_single_seed else ""
+    return f"{_points(low)} to {_points(high)}{images_alone}"
 
 
 def _p(row: ArmRow) -> str:
@@ -108,11 +109,6 @@ def _compared(name: str) -> Callable[[ArmRow], Any]:
     return lambda row: None if row.comparison is None else getattr(row.comparison, name)
 
 
-def _difference_figures(row: ArmRow) -> dict[str, Any]:
-    interval = _compared("interval")(row)
-    return {"difference": _compared("difference")(row), **_ends("difference", interval)}
-
-
 COLUMNS: Mapping[str, ArmColumn] = {
     "arm": ArmColumn(
         title="Arm", words=lambda row: row.arm.title, figures=lambda row: {"arm": row.arm.name, "base": row.arm.base}
@@ -146,7 +142,12 @@ COLUMNS: Mapping[str, ArmColumn] = {
         words=_compared_on,
         figures=lambda row: {"compared_on": row.compared_on, "compared_epochs": row.compared_epochs},
     ),
-    "difference": ArmColumn(title="Difference", words=_difference, figures=_difference_figures),
+    "difference": ArmColumn(
+        title="Difference", words=_difference, figures=lambda row: {"difference": _compared("difference")(row)}
+    ),
+    "interval": ArmColumn(
+        title="95 % interval", words=_interval, figures=lambda row: _ends("difference", _compared("interval")(row))
+    ),
     "p": ArmColumn(
         title="p",
         words=_p,

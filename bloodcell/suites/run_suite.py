@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bloodcell.datasets.folder_scan import LabelledFile, scan_dataset
-from bloodcell.errors import DatasetError, LostFile, UnreadableImage
+from bloodcell.errors import DatasetError, LostFile, RunFolderError, UnreadableImage
 from bloodcell.images.open_image import read_image_bytes
 from bloodcell.jobs.executors.executor import Executor, PlanWatch, TestImages, TrainingJob
 from bloodcell.jobs.executors.local import LocalExecutor
@@ -131,8 +131,11 @@ def _train_all(
         ends.append(end)
         if end.state != "stopped":
             write_suite_table(folder)
+    is_stopped = any(end.state == "stopped" for end in ends)
+    if not is_stopped and len(ends) < len(jobs):
+        raise RunFolderError(f"{len(jobs) - len(ends)} of {len(jobs)} runs came to no end. Resume the suite.")
     return SuiteEnd(
-        is_finished=all(end.state != "stopped" for end in ends) and len(ends) == len(jobs),
+        is_finished=not is_stopped,
         diverged=tuple(end.job.folder.name for end in ends if end.state == "diverged"),
     )
 

@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from bloodcell.answers.classifier import Classifier
+from bloodcell.answers.labelled_table import LabelledRow, read_labelled_table, write_labelled_table
 from bloodcell.answers.other_cell import OtherCellQuestion
 from bloodcell.cell_classes import CLASS_COUNT
 from bloodcell.errors import WeightsError
+from bloodcell.images.open_image import open_image
 from bloodcell.laboratories.verdict import tray_summary, tray_verdict
 from bloodcell.models.registry import build_model
+from bloodcell.paths import SHIPPED_WEIGHTS
 from bloodcell.publishing.other_cell_fit import fit_other_cell, with_threshold
 from bloodcell.weights.answer_identity import answer_sha256
 from bloodcell.weights.file import LoadedWeights, load_weights, save_weights
@@ -117,3 +120,49 @@ def test_tensors_that_do_not_fit_are_refused(asked: LoadedWeights, name: str) ->
 def test_weights_without_the_question_ask_nothing() -> None:
     weights = LoadedWeights(card=card_of("simple_cnn", "plain"), model=build_model("simple_cnn").eval())
     assert OtherCellQuestion.of_weights(weights) is None
+
+
+@pytest.mark.real_images
+def test_a_flagged_cell_of_another_laboratory_says_both_and_counts_as_unlike(
+    monkeypatch: pytest.MonkeyPatch, real_data_folder: Path
+) -> None:
+    classifier = Classifier.load("unet_encoder", device="cpu")
+    elsewhere = classifier._elsewhere
+    assert elsewhere is not None
+    question = elsewhere.model.other_cell
+    assert question is not None
+    monkeypatch.setattr(elsewhere.model, "other_cell", replace(question, threshold=1e-6))
+    image = open_image(next((real_data_folder / "labs/lisc/neutrophil").iterdir()).read_bytes())
+    (row,) = classifier.rows([image])
+    assert row.status == "other_cell"
+    assert row.predicted is None
+    assert "none of the eight" in row.reason
+    assert "unlike the images" in row.reason
+    verdict = tray_verdict([row], classifier.card)
+    assert (verdict.cells, verdict.unlike) == (1, 1)
+
+
+def test_a_flagged_cell_comes_back_from_a_labelled_table_without_a_class(
+    asked: LoadedWeights, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (row,) = without_gate(asked, monkeypatch).rows([np.full((64, 64, 3), 200, np.uint8)])
+    write_labelled_table([LabelledRow(prediction=replace(row, file="a.png"), label=1, sha256="0")], tmp_path / "t.csv")
+    assert read_labelled_table(tmp_path / "t.csv").has_no_class.tolist() == [True]
+
+
+@pytest.mark.parametrize("count", [60, 2000])
+def test_silent_channels_and_few_images_do_not_decide(count: int) -> None:
+    averages, labels = clusters(count, seed=0)
+    averages[:, -3:] = 0.0
+    question = fit_other_cell(averages, labels)
+    held_out = clusters(400, seed=1)[0]
+    held_out[:, -3:] = 0.0
+    question = with_threshold(question, held_out, share=0.02)
+    assert question.threshold < 100
+    held_out[:, -1] = 0.01
+    assert (question.distances(held_out) > question.threshold).mean() < 0.05
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED_WEIGHTS.glob("*.safetensors")))
+def test_all_weights_that_ship_ask_it(name: str) -> None:
+    assert OtherCellQuestion.of_weights(load_weights(name)) is not None

@@ -85,13 +85,13 @@ def test_a_report_says_how_many_images_were_refused(
     (tmp_path / "cells" / "ig").mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "cells" / "ig" / "noise.png")
-    assert "refused" not in report_text(evaluate(classifier, tmp_path / "cells"), classifier)
+    assert "no answer" not in report_text(evaluate(classifier, tmp_path / "cells"), classifier)
     publish(finished_run, "mine", to=tmp_path)
     gated = Classifier.load(tmp_path / "mine.safetensors", device="cpu")
     evaluation = evaluate(gated, tmp_path / "cells")
-    assert "1 of the 1 images were refused: no class is shown" in report_text(evaluation, gated)
+    assert "1 of the 1 images got no answer: no class is shown" in report_text(evaluation, gated)
     write_evaluation(evaluation, gated, tmp_path / "out")
-    assert read_labelled_table(tmp_path / "out" / "predictions_evaluation.csv").is_refused.tolist() == [True]
+    assert read_labelled_table(tmp_path / "out" / "predictions_evaluation.csv").has_no_class.tolist() == [True]
 
 
 def test_a_class_that_does_not_occur_has_a_dash_and_does_not_lower_the_macro_f1(

@@ -7,7 +7,6 @@ import pytest
 
 from bloodcell.answers.classifier import Classifier
 from bloodcell.datasets.folder_scan import scan_dataset
-from bloodcell.errors import DatasetError
 from bloodcell.laboratories.evaluate import evaluate
 from bloodcell.laboratories.evaluation_report import report_text
 from bloodcell.laboratories.figures import laboratory_entry
@@ -44,10 +43,29 @@ def test_without_a_table_or_a_group_for_every_file_nothing_is_known(folder: Path
     assert groups_of(folder, files) is None
 
 
-def test_a_table_that_is_no_text_is_a_sentence(folder: Path) -> None:
-    (folder / "labels.csv").write_bytes(b"\xff\xfe\x00file,slide")
-    with pytest.raises(DatasetError, match=r"labels\.csv cannot be read"):
-        groups_of(folder, scan_dataset(folder).files)
+@pytest.mark.parametrize("table", [b"\xff\xfe\x00file,slide", b"", b"file\n,,,\n", b"slide\nS1\n"])
+def test_a_table_that_says_nothing_stops_nothing(folder: Path, table: bytes) -> None:
+    (folder / "labels.csv").write_bytes(table)
+    assert groups_of(folder, scan_dataset(folder).files) is None
+
+
+def test_a_name_alone_counts_where_only_one_image_and_row_have_it(folder: Path) -> None:
+    files = scan_dataset(folder).files
+    for number, file in enumerate(files):
+        file.path.rename(file.path.with_name(f"cell{number}.png"))
+    files = scan_dataset(folder).files
+    write_table(folder, "slide")
+    assert groups_of(folder, files) is not None
+    files[0].path.rename(files[0].path.with_name(files[-1].path.name))
+    assert groups_of(folder, scan_dataset(folder).files) is None
+
+
+def test_slides_count_where_all_are_of_one_patient(folder: Path) -> None:
+    lines = [f"{file.relative_path},P,S{n % 3}" for n, file in enumerate(scan_dataset(folder).files)]
+    (folder / "labels.csv").write_text("\n".join(["file,patient,slide", *lines]))
+    groups = groups_of(folder, scan_dataset(folder).files)
+    assert groups is not None
+    assert groups.unit == "slide"
 
 
 def test_an_evaluation_says_the_interval_over_slides(finished_run: RunFolder, folder: Path) -> None:
@@ -57,4 +75,4 @@ def test_an_evaluation_says_the_interval_over_slides(finished_run: RunFolder, fo
     entry = laboratory_entry(evaluation, name="Ours")
     assert (entry["groups"], entry["groups_are"]) == (4, "slide")
     assert entry["interval_over_groups"][0] <= evaluation.figures.accuracy <= entry["interval_over_groups"][1]
-    assert "over 4 slides" in report_text(evaluation, classifier)
+    assert "Over 4 slides: " in report_text(evaluation, classifier)

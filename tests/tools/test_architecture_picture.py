@@ -1,5 +1,6 @@
 """The picture of the rooms is drawn from the code."""
 
+from tests.conftest import REPOSITORY
 from tools.architecture_picture import drawn, rooms, rows_of, shortest_ways
 
 
@@ -20,3 +21,10 @@ def test_the_picture_names_every_room() -> None:
     lines, imported = rooms()
     picture = drawn(lines, imported)
     assert all(f">{room}</text>" in picture for room in lines)
+
+
+def test_the_picture_in_the_handbook_has_the_rooms_and_lines_of_the_code() -> None:
+    lines, imported = rooms()
+    kept = (REPOSITORY / "docs" / "architecture.svg").read_text()
+    assert all(f">{room}</text>" in kept for room in lines)
+    assert kept.count("<path ") == len(shortest_ways(imported)), "draw it anew: python -m tools.architecture_picture"

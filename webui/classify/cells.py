@@ -12,6 +12,7 @@ import streamlit as st
 from bloodcell.answers.classifier import Answer, Classifier
 from bloodcell.answers.prediction_table import PredictionRow
 from bloodcell.answers.reading_ahead import ImageSource
+from bloodcell.devices.freed_memory import give_back_freed_memory
 from bloodcell.errors import BloodcellError
 from bloodcell.laboratories.verdict import TrayVerdict, is_for_elsewhere, tray_verdict, under_verdict
 from bloodcell.paths import DEFAULT_WEIGHTS
@@ -169,13 +170,14 @@ def read_waiting(classifier: Classifier) -> None:
         # Otherwise every later run of the page would meet the same images again.
         waiting.clear()
         raise
+    give_back_freed_memory()
     if not waiting:
         _ask_elsewhere(classifier.card)
     st.rerun()
 
 
 def _ask_elsewhere(card: WeightsCard) -> None:
-    """Queue the cells of a tray of another laboratory that the home weights gave a class, for those that know more."""
+    """Queue the cells of a tray of another laboratory that the home weights answered, for those that know more."""
     verdict = session_verdict()
     again = [cell for cell in session_cells() if cell.content is not None and is_for_elsewhere(cell.row, verdict, card)]
     waiting_images().extend(_again(cell, is_home=False) for cell in again)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bloodcell.answers.labelled_table import LabelledTable, read_labelled_table
 from bloodcell.errors import BloodcellError
 from bloodcell.json_objects import read_json_object
-from bloodcell.laboratories.evaluation_report import no_class_words, seen_words
+from bloodcell.laboratories.evaluation_report import no_class_words, over_groups_words, seen_words
 from bloodcell.measures.statistics import wilson_interval
 from bloodcell.packed_text import kept_file
 from bloodcell.paths import home_folder
@@ -123,7 +123,9 @@ def accuracy_words(answers: Answers) -> str:
     if answers.source.images == VALIDATION:
         words += " The best epoch and the calibration were picked on these images, so the figure is optimistic."
     if answers.source.images == EVALUATION:
-        seen = _evaluation_figures(answers.source.folder).get("seen_before")
+        figures = _evaluation_figures(answers.source.folder)
+        words += over_groups_words(figures)
+        seen = figures.get("seen_before")
         words += f" {seen_words(seen if isinstance(seen, int) else None)}"
     if without := no_class_words(int(answers.table.has_no_class.sum()), n):
         words += f" {without}"

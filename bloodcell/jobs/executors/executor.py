@@ -62,8 +62,6 @@ class PlanWatch(TrainingWatch):
 class Executor(Protocol):
     """Trains the jobs of a plan."""
 
-    name: str
-
     def reserved(
         self, config: RunConfig, folder: Path, *, wait: bool, should_stop: Callable[[], bool]
     ) -> AbstractContextManager[None]:

@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 class LocalExecutor:
     """See `Executor`."""
 
-    name = "local"
-
     def reserved(
         self, config: RunConfig, folder: Path, *, wait: bool, should_stop: Callable[[], bool]
     ) -> AbstractContextManager[None]:

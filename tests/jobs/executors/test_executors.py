@@ -27,8 +27,6 @@ TIMES = ("images_per_second", "seconds_per_run")
 class ScatteredExecutor:
     """Each job by a process with a home of its own, as on its own machine; the last first, the first killed once."""
 
-    name = "scattered"
-
     def __init__(self, homes: Path) -> None:
         self.homes = homes
         self.kills = 0
