@@ -80,7 +80,7 @@ def test_every_table_says_what_is_stored(card: WeightsCard) -> None:
     assert tables["subtypes"].rows == (("Band neutrophil (BNE)", "3", "1", "2", "0"),)
     assert tables["calibration"].rows[1][2] == f"{100 * test['confidence']['ece']:.2f} %"
     assert tables["second-look"].rows[1][1] == "12"
-    assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "0", "–"),)
+    assert tables["gate"].rows == (("Photographs", "28", "100.0 % (88.0 to 100.0 %)", "–", "0", "–"),)
     assert tables["recipe"].rows == (("epochs", "12"),)
     north = ("North", "200", "0", "85.0 % (79.0 to 89.0 %)", "95.0 %", "40", "2", "5.0 %", "–", "known")
     assert tables["laboratories"].rows == (north,)
