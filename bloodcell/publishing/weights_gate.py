@@ -9,6 +9,7 @@ import torch
 
 from bloodcell.answers.folded import FoldedClassifier
 from bloodcell.answers.gate import stage_statistics
+from bloodcell.answers.other_cell import OtherCellQuestion
 from bloodcell.answers.unlikeness import TrainingLooks, measured_traits
 from bloodcell.config import RunConfig
 from bloodcell.datasets.folder_scan import DataFolders
@@ -18,7 +19,7 @@ from bloodcell.devices.precision import pick_device
 from bloodcell.errors import DatasetError, WeightsError
 from bloodcell.images.model_input import normalise
 from bloodcell.publishing.gate_fit import FEWEST_IMAGES, fit_gate
-from bloodcell.publishing.other_cell_fit import fit_other_cell, with_threshold
+from bloodcell.publishing.other_cell_fit import HELD_OUT_SHARE, fit_other_cell, with_threshold
 from bloodcell.training.run_data import Progress, split_dataset, split_fingerprint
 from bloodcell.weights.card import WeightsCard
 from bloodcell.weights.elsewhere import CELL_QUESTION
@@ -49,17 +50,23 @@ def with_gate(weights: LoadedWeights, folders: DataFolders, split: Split, progre
     labels, n = np.array([entry.label for entry in training]), len(training)
     gate, scores = fit_gate(measured.statistics[:n], labels, measured.statistics[n:])
     gate = replace(gate, looks=TrainingLooks.of_traits(measured.traits[:n]))
-    question = with_threshold(fit_other_cell(measured.averages[:n], labels), measured.averages[n:])
+    question = _question(measured.averages[:n], labels, measured.averages[n:])
     entries = {
         **gate.entries(),
-        **question.entries(),
+        **({} if question is None else question.entries()),
         "fitted_on": len(training),
         "held_out": len(scores),
         "held_out_refused": int((scores > 1).sum()),
     }
-    return replace(
-        weights, card=replace(weights.card, gate=entries), gate_tensors={**gate.tensors(), **question.tensors()}
-    )
+    tensors = {**gate.tensors(), **({} if question is None else question.tensors())}
+    return replace(weights, card=replace(weights.card, gate=entries), gate_tensors=tensors)
+
+
+def _question(averages: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> OtherCellQuestion | None:
+    """Return the question whether a cell is one of the eight; None where too few are held out to tell how it flags."""
+    if len(held_out) * HELD_OUT_SHARE < 1:
+        return None
+    return with_threshold(fit_other_cell(averages, labels), held_out)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

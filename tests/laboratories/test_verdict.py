@@ -125,7 +125,7 @@ def test_a_summary_counts_what_the_table_holds() -> None:
     summary = tray_summary([under_verdict(row, verdict) for row in rows], verdict)
     assert json.loads(json.dumps(summary)) == summary
     assert (summary["cells"], summary["laboratory"]) == (20, "other")
-    assert summary["statuses"] == {"ok": 0, "review": 20, "refused": 1, "error": 1}
+    assert summary["statuses"] == {"ok": 0, "review": 20, "refused": 1, "other_cell": 0, "error": 1}
     assert summary["classes"]["basophil"] == 20
     assert summary["evidence"]["unlike"] == 3
 
