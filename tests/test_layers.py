@@ -125,4 +125,5 @@ def test_neither_modules_nor_rooms_import_each_other_in_a_circle() -> None:
     for name, others in modules.items():
         rooms.setdefault(room_of(name), set()).update({room_of(other) for other in others} - {room_of(name)})
     for graph in (modules, rooms):
-        list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+        # Raises CycleError, which names the circle.
+        assert set(TopologicalSorter(graph).static_order()) >= graph.keys()

@@ -87,6 +87,8 @@ class Training:
             self.is_cell.load_state_dict(first["is_cell"])
             self.peak_rate, self.sizes_px = SECOND_PEAK_RATE, ((0.0, first["size_px"]),)
             earlier = first["legs"]
+            if options.leave_out and not all(f"without {options.leave_out}" in leg for leg in earlier):
+                raise SystemExit(f"{options.begin_from} saw {options.leave_out}: begin from one that left it out.")
         trained = [p for p in (*self.model.parameters(), *self.is_cell.parameters()) if p.requires_grad]
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": WEIGHT_DECAY},

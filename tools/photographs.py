@@ -15,14 +15,19 @@ from pathlib import Path
 
 from bloodcell.errors import UnreadableImage
 from bloodcell.images.open_image import open_image
+from tests.builders.not_cells import bundled_photographs
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 SMALLEST_SIDE_PX = 160
 
 
 def pictures_below(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield the name to store it under and the path of every picture that can be read; of equal ones the first."""
-    seen = set()
+    """Yield the name to store it under and the path of every picture that can be read; of equal ones the first.
+
+    Those of scikit-learn and scikit-image, which measure, are left out.
+    """
+    measuring, _ = bundled_photographs()
+    seen = {hashlib.sha256(image.tobytes()).hexdigest() for image in measuring.values()}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() not in ENDINGS or not path.is_file():

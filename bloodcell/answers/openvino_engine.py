@@ -134,6 +134,7 @@ class _FeaturesAndMoments(nn.Module):
         self.gate_stages = gate_stages
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
         stages = self.model.forward_stages(images)
         outputs = [stages[-1]]
         for features in stages[: self.gate_stages]:

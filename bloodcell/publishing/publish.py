@@ -81,21 +81,22 @@ def publish(
     training_data = {**weights.card.training_data, "source": source}
     card = replace(weights.card, name=name, licence=licence, training_data=training_data)
     weights = with_gate(replace(weights, card=card), folders, split, progress)
-    pictures = known_pictures(folders, split, progress)
-    weights = replace(weights, known_pictures=pictures)
+    weights = replace(weights, known_pictures=known_pictures(folders, split, progress))
     if test_folder is not None:
         weights = with_test_figures(weights, test_folder, split, progress)
     if other_seeds:
         test = None if test_folder is None else _test_answers(runs, chosen, weights, test_folder, progress)
-        entries = seeds_entries(runs, chosen, validation=seeds.is_right, test=test)
-        metrics = {**weights.card.metrics, "seeds": entries}
-        weights = replace(weights, card=replace(weights.card, metrics=metrics))
-    saved = save_weights(
-        to or published_weights(), weights.card, tensors, weights.gate_tensors, split.known_sha256, pictures
-    )
+        weights = _with_metric(weights, "seeds", seeds_entries(runs, chosen, validation=seeds.is_right, test=test))
+    parts = (weights.card, tensors, weights.gate_tensors, split.known_sha256, weights.known_pictures)
+    saved = save_weights(to or published_weights(), *parts)
     if to is None:
         remember_measured(saved)
     return saved
+
+
+def _with_metric(weights: LoadedWeights, key: str, value: object) -> LoadedWeights:
+    metrics = {**weights.card.metrics, key: value}
+    return replace(weights, card=replace(weights.card, metrics=metrics))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -7,15 +7,15 @@ from typing import Any
 from bloodcell.cell_classes import CELL_CLASSES
 from bloodcell.datasets.subtype import SUBTYPES, Subtype, subtype_name
 from bloodcell.errors import WeightsError
+from bloodcell.report.card_gate import gate_table, gate_words
 from bloodcell.report.card_laboratories import laboratories_table, laboratory_classes_table, laboratory_sources
 from bloodcell.report.card_seeds import seeds_table
 from bloodcell.report.card_words import range_text, share_text
 from bloodcell.report.class_mix_table import mix_table
-from bloodcell.report.other_laboratories import is_of_other_laboratory, laboratory_words
+from bloodcell.report.other_laboratories import laboratory_words
 from bloodcell.report.table import Table
 from bloodcell.weights.answer_identity import COMPUTED_PRECISIONS, answer_sha256
 from bloodcell.weights.card import WeightsCard
-from bloodcell.weights.elsewhere import CELL_QUESTION
 
 INTENDED_USE = (
     "Teaching and research on images of single white blood cells, erythroblasts and platelets. Not for diagnosis."
@@ -46,7 +46,7 @@ def card_tables(card: WeightsCard) -> list[Table]:
         _second_look,
         laboratories_table,
         laboratory_classes_table,
-        _gate,
+        gate_table,
         _each_class("validation"),
         _facts,
         _recipe,
@@ -214,34 +214,6 @@ def _caught(part: Figures) -> tuple[str, str, str, str]:
     return f"{int(part['reviewed']):,}", f"{caught:,} of {errors:,}", share, interval
 
 
-def _gate(card: WeightsCard) -> Table:
-    rows = []
-    for entry in card.metrics["gate"]:
-        among = "one laboratory" if is_of_other_laboratory(entry) else range_text(*entry["refused_interval"])
-        wrong = "–" if entry.get("wrong_and_sure") is None else f"{entry['wrong_and_sure']:,}"
-        refused = f"{share_text(entry['refused'] / entry['n'])} ({among})"
-        other = f"{entry['other_cells']:,}" if "other_cells" in entry else "–"
-        rows.append((str(entry["images"]), f"{entry['n']:,}", refused, other, f"{entry['sure']:,}", wrong))
-    return Table(
-        name="gate",
-        title="What it refuses, and where it is confident",
-        columns=(
-            "Images",
-            "n",
-            "Refused (95 % interval)",
-            "Perhaps none of the eight",
-            "Confident answers",
-            "Of these wrong",
-        ),
-        rows=tuple(rows),
-        note="Images that are unlike those trained on are handed to weights for other laboratories, which refuse what "
-        "is no cell, and give the rest a class for review unless it may be none of the eight. What is looked at was "
-        "chosen with photographs, fields and foreign cells of these sets in view, and those weights were trained on "
-        "most of BCCD's cells and fields: the rows are optimistic. All cells of one other laboratory are one case, so "
-        "they have no interval.",
-    )
-
-
 def _facts(card: WeightsCard) -> Table:
     return _pairs(
         "facts",
@@ -253,7 +225,7 @@ def _facts(card: WeightsCard) -> Table:
             **laboratory_sources(card),
             "trained on": card.hardware,
             "review threshold": "confidence of " + share_text(card.review_threshold),
-            "gate": _gate_words(card),
+            "gate": gate_words(card),
             "temperature": f"{card.temperature:.3f}",
             "tensors stored as": card.metrics.get("stored_as", "float32"),
             "licence": card.licence,
@@ -279,22 +251,6 @@ def _recipe(card: WeightsCard) -> Table:
 def _pairs(name: str, title: str, values: Mapping[str, Any]) -> Table:
     rows = tuple((str(key).replace("_", " "), str(value)) for key, value in values.items())
     return Table(name=name, title=title, columns=("", "Value"), rows=rows)
-
-
-def _gate_words(card: WeightsCard) -> str:
-    if card.gate.get("kind") == CELL_QUESTION:
-        return "asks whether an image shows a single cell; learnt together with the classes"
-    try:
-        held_out, known = (int(card.gate[key]) for key in ("held_out", "fitted_on"))
-    except (KeyError, TypeError, ValueError):
-        return "none: every image gets an answer" if not card.gate else "its card does not say what it was fitted to"
-    words = f"knows {known:,} training images; limit set on {held_out:,} scores so that about 1 in 1,000 is unlike them"
-    test = card.metrics.get("test")
-    if isinstance(test, Mapping) and isinstance(test.get("refused"), int):
-        words += f"; refused {test['refused']:,} of {int(test['n']):,} test images"
-    if isinstance(test, Mapping) and isinstance(test.get("other_cells"), int):
-        words += f", took {test['other_cells']:,} for perhaps none of the eight"
-    return words
 
 
 def _plain(text: str) -> str:

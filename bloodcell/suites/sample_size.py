@@ -94,6 +94,7 @@ def sample_size(
         return None
 
     def is_found(counts: Sequence[int], n: int) -> bool:
+        """Tell whether so many runs of each side and so many images would tell the difference."""
         # More runs also estimate the spread better, whose degrees grow as those of the arms do.
         smallest = smallest_difference(
             seeds=[_with_more_seeds(spread, count) for spread, count in zip(seeds, counts, strict=True)],

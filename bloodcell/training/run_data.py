@@ -139,6 +139,7 @@ def load_run_data(config: RunConfig, folders: DataFolders, split: Split, progres
     whole_px = whole_image_size_px(config, config.image_size_px)
 
     def decode_training(folder: Path, entries: tuple[SplitFile, ...]) -> Tensor:
+        """Return (N, 3, S, S) uint8, as large as augmentation needs them."""
         return decode_images(
             folder,
             entries,

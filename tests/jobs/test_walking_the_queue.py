@@ -103,7 +103,9 @@ def test_a_worker_on_its_way_to_another_queue_keeps_none_from_this(
 ) -> None:
     enqueue(epochs=LONG)
     monkeypatch.setenv("BLOODCELL_HOME", str(tmp_path / "another home"))
-    wait_for_state(enqueue(epochs=1), "finished")
+    run = enqueue(epochs=1)
+    wait_for_state(run, "finished")
+    assert read_job(run).state == "finished"
 
 
 def test_jobs_of_different_devices_run_at_once_and_of_one_device_do_not(
